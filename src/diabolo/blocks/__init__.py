@@ -1,0 +1,1 @@
+"""What several parts are made of: layers, activations, the identity bottleneck."""

@@ -1,0 +1,49 @@
+"""Vocabulary and rules of motion; chooses no method."""
+
+from .batch import Batch, Latent, Output
+from .interfaces import (
+    Bottleneck,
+    Centred,
+    Corruption,
+    Decoder,
+    Encoder,
+    Feed,
+    Network,
+    Penalty,
+    Prior,
+    Processor,
+    ReconstructionLoss,
+    SelfTrained,
+    StepHook,
+)
+from .module import AutoencoderModule
+from .objective import Objective
+from .registry import Spec, lookup, make, names, register
+from .schedules import Schedule
+
+__all__ = [
+    "AutoencoderModule",
+    "Batch",
+    "Bottleneck",
+    "Centred",
+    "Corruption",
+    "Decoder",
+    "Encoder",
+    "Feed",
+    "Latent",
+    "Network",
+    "Objective",
+    "Output",
+    "Penalty",
+    "Prior",
+    "Processor",
+    "ReconstructionLoss",
+    "Schedule",
+    "SelfTrained",
+    "Spec",
+    "StepHook",
+    "lookup",
+    "make",
+    "names",
+    "register",
+]

@@ -1,0 +1,90 @@
+"""The three records that travel between rooms: Batch, Latent, Output.
+
+Batch ──encoder, bottleneck──▶ Latent ──decoder──▶ Output
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from torch import Tensor
+from torch.distributions import Distribution
+
+R = TypeVar("R", bound="Record")
+
+
+class Record:
+    """A frozen record of tensors that can be detached or moved as one."""
+
+    def map(self: R, function: Any) -> R:
+        """The same record with ``function`` applied to every tensor in it."""
+
+        def visit(value: Any) -> Any:
+            if isinstance(value, Tensor):
+                return function(value)
+            if isinstance(value, Record):
+                return value.map(function)
+            if isinstance(value, dict):
+                return {name: visit(item) for name, item in value.items()}
+            return value
+
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        return dataclasses.replace(self, **{f.name: visit(getattr(self, f.name)) for f in fields})  # type: ignore[type-var]
+
+    def detach(self: R) -> R:
+        """The same record, cut from the autograd graph (a posterior is dropped: it holds graph tensors)."""
+        cut = self.map(Tensor.detach)
+        if isinstance(cut, Output):
+            return dataclasses.replace(cut, latent=cut.latent.detach())
+        if isinstance(cut, Latent) and cut.posterior is not None:
+            return dataclasses.replace(cut, posterior=None)
+        return cut
+
+
+@dataclass(frozen=True)
+class Batch(Record):
+    """What one step sees.
+
+    x       (B, *S)   what the encoder is given
+    target  (B, *T)   what the decoder must give back
+    mask    (B, *P)   bool, True at real (kept) positions; None: all are real
+    scored  (B, *T')  bool, True where reconstruction counts; T' is a prefix of T; None: everywhere
+    cond    (B, C)    what both sides are told (class, covariates); None: nothing
+    """
+
+    x: Tensor
+    target: Tensor
+    mask: Tensor | None = None
+    scored: Tensor | None = None
+    cond: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+@dataclass(frozen=True)
+class Latent(Record):
+    """What the bottleneck made of the features.
+
+    z          (B, *P, D)  goes to the decoder (a sample, where the bottleneck is random)
+    code       (B, *P, D)  the deterministic representation
+    posterior              q(z | x) of variational bottlenecks
+    indices    (B, *P)     long, of discrete bottlenecks
+    losses     name -> (B,)  terms the bottleneck cannot live without (commitment …)
+    """
+
+    z: Tensor
+    code: Tensor
+    posterior: Distribution | None = None
+    indices: Tensor | None = None
+    losses: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Output(Record):
+    """latent, and recon (B, *T, …): the parameters of p(x | z), not yet in data space."""
+
+    latent: Latent
+    recon: Tensor

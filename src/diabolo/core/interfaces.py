@@ -1,0 +1,215 @@
+"""What every part must answer. Parts implement these; nothing else is assumed of them.
+
+Classes here are abstract; a concrete method is never overridden. Features are channel-last,
+``(B, *positions, D)``, so one bottleneck serves tables, images, text, sound and video.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from .batch import Batch, Latent, Output
+from .registry import Spec
+from .schedules import Schedule
+
+if TYPE_CHECKING:
+    from .module import AutoencoderModule
+
+Shape = tuple[int, ...]
+
+
+class Encoder(nn.Module, ABC):
+    """Data (B, *S) to features (B, *P, F); a pyramid returns a tuple, coarse to fine."""
+
+    @abstractmethod
+    def forward(
+        self, x: Tensor, mask: Tensor | None = None, cond: Tensor | None = None
+    ) -> Tensor | tuple[Tensor, ...]: ...
+
+
+class Decoder(nn.Module, ABC):
+    """Latent (B, *P, D) to the parameters of p(x | z); ``batch`` is there for teacher forcing and masks."""
+
+    @abstractmethod
+    def forward(self, z: Tensor, batch: Batch | None = None) -> Tensor: ...
+
+
+class Centred(ABC):
+    """An encoder or decoder that can start at the data's mean: its first or last bias takes it."""
+
+    @abstractmethod
+    def centre(self, value: Tensor) -> None: ...
+
+
+class Network(ABC):
+    """An architecture: makes an encoder and its decoder for any shape."""
+
+    @abstractmethod
+    def build(self, shape: Shape, features: int, code: int, out_shape: Shape) -> tuple[Encoder, Decoder]:
+        """Encoder of data ``shape`` to ``features``, decoder of ``code`` values to ``out_shape``."""
+
+
+class Bottleneck(nn.Module, ABC):
+    """Turns features (B, *P, in_features) into a Latent of (B, *P, out_features)."""
+
+    in_features: int
+    out_features: int
+
+    @abstractmethod
+    def code(self, h: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The deterministic representation: for transform, search and export."""
+
+    @abstractmethod
+    def forward(self, h: Tensor, mask: Tensor | None = None, cond: Tensor | None = None) -> Latent: ...
+
+
+class Prior(nn.Module, ABC):
+    """p(z), trained with the model or fitted after it."""
+
+    @abstractmethod
+    def forward(self, module: AutoencoderModule, cond: Tensor | None = None) -> Distribution: ...
+
+
+class ReconstructionLoss(nn.Module, ABC):
+    """What a reconstruction costs, per sample; in nats where it is minus a log-likelihood.
+
+    ``elementwise(recon, target)`` costs every entry; ``link(recon)`` maps the decoder's output into
+    data space (the expectation); ``recon_shape(shape)`` says what the decoder must put out. ``support``:
+    the range targets must lie in, None for any; ``linear``: the link
+    is the identity, so the decoder's output may be shifted and scaled with the data.
+    """
+
+    linear: bool = False
+    support: ClassVar[tuple[float, float] | None] = None
+
+    @abstractmethod
+    def elementwise(self, recon: Tensor, target: Tensor) -> Tensor: ...
+
+    @abstractmethod
+    def link(self, recon: Tensor) -> Tensor: ...
+
+    def recon_shape(self, shape: Shape) -> Shape:
+        """Shape of the decoder's output for a target of ``shape``; most losses need one value an entry."""
+        return shape
+
+    def start(self, mean: Tensor) -> Tensor | None:
+        """The decoder's output for which ``link`` gives the data's mean, or None; sets its last bias."""
+        return None
+
+    def per_sample(self, recon: Tensor, target: Tensor) -> Tensor:
+        """``elementwise`` summed over everything but the batch (B,); a loss may fuse the two."""
+        return self.elementwise(recon, target).flatten(1).sum(1)
+
+    def forward(self, recon: Tensor, target: Tensor, scored: Tensor | None = None) -> Tensor:
+        """Cost of each sample (B,), over the entries that are scored."""
+        if scored is None:
+            return self.per_sample(recon, target)
+        cost = self.elementwise(recon, target)
+        keep = scored.reshape(scored.shape + (1,) * (cost.ndim - scored.ndim))
+        return torch.where(keep, cost, 0.0).flatten(1).sum(1)
+
+
+class Penalty(nn.Module, ABC):
+    """One more named term of the objective, (B,) or scalar; its weight may follow a schedule."""
+
+    def __init__(self, weight: float | Schedule = 1.0) -> None:
+        super().__init__()
+        self.weight = weight
+
+    @property
+    def name(self) -> str:
+        """The term's name in logs: the registered name."""
+        return str(getattr(type(self), "part_name", type(self).__name__.lower()))
+
+    @abstractmethod
+    def forward(self, module: AutoencoderModule, batch: Batch, out: Output) -> Tensor: ...
+
+
+class SelfTrained(ABC):
+    """A part that owns parameters trained on a loss of their own, by an optimiser of their own."""
+
+    steps: int = 1
+
+    @abstractmethod
+    def own_parameters(self) -> Iterable[nn.Parameter]: ...
+
+    @abstractmethod
+    def own_loss(self, module: AutoencoderModule, batch: Batch, out: Output) -> Tensor: ...
+
+
+class StepHook(ABC):
+    """A part that keeps state or a constraint between optimiser steps (unit-norm decoder, codebook …)."""
+
+    @abstractmethod
+    def after_step(self, step: int) -> None: ...
+
+
+class Corruption(ABC):
+    """Damages what the encoder sees; never what the decoder must give back."""
+
+    @abstractmethod
+    def __call__(self, batch: Batch, generator: torch.Generator | None = None) -> Batch: ...
+
+
+class Processor(ABC):
+    """The way from a user's rows to tensors and back.
+
+        rows ──encode──▶ tensors in memory ──collate──▶ Batch … recon ──link──▶ data ──invert──▶ rows
+
+    ``encode`` runs once and keeps the compact form (images stay uint8); ``collate`` runs on every
+    batch. ``state`` is plain JSON values; `from_state` is its inverse.
+    """
+
+    @abstractmethod
+    def fit(self, rows: Any) -> Self: ...
+
+    @abstractmethod
+    def encode(self, rows: Any) -> dict[str, Tensor]:
+        """Rows as named tensors of equal length, each (N, …)."""
+
+    @abstractmethod
+    def collate(self, tensors: dict[str, Tensor]) -> Batch:
+        """Some rows of the encoded tensors as a Batch of float tensors."""
+
+    @abstractmethod
+    def invert(self, data: Tensor) -> Any:
+        """Data-space tensor (N, *T), as ``link`` gives it, back to the user's kind of rows."""
+
+    @abstractmethod
+    def defaults(self) -> dict[str, Spec]:
+        """What this kind of data asks for on each axis (``loss`` …), unless the user says otherwise."""
+
+    @property
+    @abstractmethod
+    def shape(self) -> Shape:
+        """Shape of one encoder input."""
+
+    @property
+    @abstractmethod
+    def target_shape(self) -> Shape:
+        """Shape of one target."""
+
+    @abstractmethod
+    def state(self) -> dict[str, Any]: ...
+
+    @classmethod
+    @abstractmethod
+    def from_state(cls, state: dict[str, Any]) -> Self: ...
+
+
+class Feed(ABC):
+    """Rows as batches, in an order that depends on the seed and the epoch alone."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Rows in one epoch."""
+
+    @abstractmethod
+    def batches(self, size: int, *, seed: int | None = None, epoch: int = 0, start: int = 0) -> Iterator[Batch]:
+        """Batches of one epoch from batch number ``start``; shuffled by ``seed`` unless it is None."""

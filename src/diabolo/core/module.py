@@ -1,0 +1,74 @@
+"""AutoencoderModule: encoder, bottleneck, decoder, and the prior generation draws from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from .batch import Batch, Latent, Output
+from .errors import ModelError
+from .interfaces import Bottleneck, Decoder, Encoder, Prior
+
+
+class AutoencoderModule(nn.Module):
+    """The composition that is trained.
+
+    x ──encoder──▶ h ──bottleneck──▶ z ──decoder──▶ recon
+                                     ▲
+                                   prior (sampling only, or the KL term)
+    """
+
+    def __init__(self, encoder: Encoder, bottleneck: Bottleneck, decoder: Decoder, prior: Prior | None = None) -> None:
+        super().__init__()
+        self.encoder, self.bottleneck, self.decoder, self.prior = encoder, bottleneck, decoder, prior
+        self.scale, self.scales_output = 1.0, False
+        self.register_buffer("shift", None)
+
+    def standardise(self, shift: Tensor, scale: float, output: bool) -> None:
+        """Let the networks work on ``(x - shift) / scale``; with ``output``, recon is brought back the same way.
+
+        Data and errors stay in the user's units; only the arithmetic inside is well conditioned.
+        """
+        self.shift, self.scale, self.scales_output = shift, float(scale), output
+
+    def encode(self, x: Tensor, mask: Tensor | None = None, cond: Tensor | None = None) -> Latent:
+        """The full latent record; random where the bottleneck is."""
+        return self.bottleneck(self._features(x, mask, cond), mask, cond)
+
+    def code(self, x: Tensor, mask: Tensor | None = None, cond: Tensor | None = None) -> Tensor:
+        """The deterministic code of x."""
+        return self.bottleneck.code(self._features(x, mask, cond), mask)
+
+    def decode(self, z: Tensor, batch: Batch | None = None) -> Tensor:
+        """Parameters of p(x | z)."""
+        recon = self.decoder(z, batch)
+        return recon * self.scale + self.shift if self.scales_output else recon
+
+    def _features(self, x: Tensor, mask: Tensor | None, cond: Tensor | None) -> Tensor:
+        if self.shift is not None:
+            x = (x - self.shift) * (1 / self.scale)
+        return self.encoder(x, mask, cond)
+
+    def forward(self, batch: Batch) -> Output:
+        latent = self.encode(batch.x, batch.mask, batch.cond)
+        return Output(latent, self.decode(latent.z, batch))
+
+    def reconstruct(self, batch: Batch) -> Output:
+        """Like ``forward``, but what is decoded is the deterministic code, never a sample."""
+        h = self._features(batch.x, batch.mask, batch.cond)
+        code = self.bottleneck.code(h, batch.mask)
+        with torch.random.fork_rng(devices=[]):
+            latent = replace(self.bottleneck(h, batch.mask, batch.cond), z=code)
+        return Output(latent, self.decode(code, batch))
+
+    def sample(self, n: int) -> Tensor:
+        """Decoder output for n draws from the prior. Raises `ModelError` if the model has none."""
+        if self.prior is None:
+            raise ModelError(
+                "cannot sample: this autoencoder was not trained with a prior, so nothing says where its codes lie; "
+                "train a variational model (model 'vae') or give it a prior."
+            )
+        with torch.no_grad():
+            return self.decode(self.prior(self).sample(torch.Size([n])))

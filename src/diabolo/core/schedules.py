@@ -1,0 +1,97 @@
+"""Numbers that change while training runs: learning rates and penalty weights.
+
+A schedule is a pure function of the step and the planned number of steps, so it needs no state and
+resumes exactly.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+
+from .errors import out_of_range
+from .registry import register
+
+
+class Schedule(ABC):
+    """``schedule(step, total)`` is the value at a step, 0 <= step < total."""
+
+    @abstractmethod
+    def __call__(self, step: int, total: int) -> float: ...
+
+
+@register("schedule", "constant")
+class Constant(Schedule):
+    """The same value at every step.
+
+    >>> Constant(0.5)(3, 10)
+    0.5
+    """
+
+    def __init__(self, value: float = 1.0) -> None:
+        self.value = value
+
+    def __call__(self, step: int, total: int) -> float:
+        return self.value
+
+
+@register("schedule", "linear")
+class Linear(Schedule):
+    """From ``start`` to ``end`` over the first ``share`` of training, then constant: warm-up, KL annealing.
+
+    >>> [Linear(0.0, 1.0, share=0.5)(step, 8) for step in (0, 2, 4, 7)]
+    [0.0, 0.5, 1.0, 1.0]
+    """
+
+    def __init__(self, start: float = 0.0, end: float = 1.0, share: float = 1.0) -> None:
+        if not 0 < share <= 1:
+            raise out_of_range("share", "in (0, 1]", share)
+        self.start, self.end, self.share = start, end, share
+
+    def __call__(self, step: int, total: int) -> float:
+        done = min(1.0, step / max(1.0, self.share * total))
+        return self.start + (self.end - self.start) * done
+
+
+@register("schedule", "cosine")
+class Cosine(Schedule):
+    """Half a cosine from 1 to ``final``.
+
+    >>> round(Cosine()(5, 10), 3)
+    0.5
+    """
+
+    def __init__(self, final: float = 0.0) -> None:
+        self.final = final
+
+    def __call__(self, step: int, total: int) -> float:
+        return self.final + (1 - self.final) * (1 + math.cos(math.pi * step / max(1, total))) / 2
+
+
+@register("schedule", "one-cycle")
+class OneCycle(Schedule):
+    """Linear warm-up to 1 over the first ``warm`` of the steps, then half a cosine to ``final``.
+
+    Reference: Smith & Topin (2018), "Super-convergence: very fast training of neural networks".
+
+    >>> cycle = OneCycle(warm=0.2)
+    >>> [round(cycle(step, 10), 2) for step in (0, 1, 2, 6, 9)]
+    [0.33, 0.67, 1.0, 0.5, 0.04]
+    """
+
+    def __init__(self, warm: float = 0.15, final: float = 0.0) -> None:
+        if not 0 <= warm < 1:
+            raise out_of_range("warm", "in [0, 1)", warm)
+        self.warm, self.final = warm, final
+
+    def __call__(self, step: int, total: int) -> float:
+        rise = self.warm * total
+        if step < rise:
+            return (step + 1) / (rise + 1)
+        fall = (step - rise) / max(1.0, total - rise)
+        return self.final + (1 - self.final) * (1 + math.cos(math.pi * fall)) / 2
+
+
+def value_at(weight: float | Schedule, step: int, total: int) -> float:
+    """A weight that may be a number or a schedule, at a step."""
+    return weight(step, total) if isinstance(weight, Schedule) else weight

@@ -1,0 +1,22 @@
+"""Between bytes and batches: sources, processors, feeds and writing."""
+
+from .feed import MemoryFeed
+from .process_array import ArrayProcessor
+from .process_image import ImageProcessor
+from .process_table import TableProcessor
+from .record import Source, align
+from .source import open, processor_for
+from .write import check_out, write
+
+__all__ = [
+    "ArrayProcessor",
+    "ImageProcessor",
+    "MemoryFeed",
+    "Source",
+    "TableProcessor",
+    "align",
+    "check_out",
+    "open",
+    "processor_for",
+    "write",
+]

@@ -1,0 +1,292 @@
+"""Tables from CSV and Parquet: which columns are input, which are labels, which only name the row."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import DataError, UsageError, did_you_mean, require
+from .columns import MAX_LEVELS
+from .limits import check_memory
+from .process_table import is_iso_dates
+from .recognise import looks_like_id, looks_like_label
+from .record import Options, Source, left_out, listed
+
+_FEWER = "Take fewer columns (--exclude), a part of the rows, or Parquet."
+_SURE_ROWS = 5
+"""Rows from which 'all cells differ' says something about a column."""
+
+
+def read_csv(path: Path, options: Options) -> Source:
+    """Read a .csv, .tsv or either gzipped; commas, semicolons, tabs or bars, found on the first line.
+
+    Raises `DataError` naming file, line and column for what cannot be read, and `UsageError` where
+    a column looks like labels and no option says what it is.
+    """
+    pandas = require("pandas", "table", f"reading {path.name}")
+    options.refuse("a table", "array", "include")
+    packed = 10 if path.name.lower().endswith(".gz") else 2
+    check_memory(path.stat().st_size * packed, path.name, _FEWER)
+    layout, notes = _layout(path, options)
+    try:
+        frame = pandas.read_csv(
+            path, **layout, dtype_backend="numpy_nullable", encoding="utf-8-sig", skipinitialspace=True
+        )
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path.name} is not UTF-8 (byte {error.start}); save it as UTF-8, for example with iconv."
+        ) from error
+    except pandas.errors.EmptyDataError as error:
+        raise DataError(f"{path.name} is empty: it has no columns.") from error
+    except (pandas.errors.ParserError, EOFError, OSError) as error:
+        raise DataError(f"{path.name} cannot be read as a table: {_plain(error)}") from error
+    if not options.header:
+        frame.columns = pandas.Index([f"x{place}" for place in range(frame.shape[1])])
+    if not len(frame):
+        raise DataError(f"{path.name} has a header ({listed(frame.columns)}) but no rows.")
+    return table_source(_settle(frame), options, path.name, notes, first_line=2 if options.header else 1)
+
+
+def read_parquet(path: Path, options: Options) -> Source:
+    """Read a .parquet file. Raises `DataError` if it is damaged or has no rows."""
+    pandas = require("pandas", "table", f"reading {path.name}")
+    parquet = require("pyarrow.parquet", "table", f"reading {path.name}")
+    options.refuse("a table", "array", "include")
+    try:
+        about = parquet.read_metadata(path)
+        check_memory(about.num_rows * about.num_columns * 8, path.name, _FEWER)
+        frame = pandas.read_parquet(path, engine="pyarrow", dtype_backend="numpy_nullable")
+    except (OSError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{path.name} is damaged or cut short ({_plain(error)}); fetch or save it again.") from error
+    if not isinstance(frame.index, pandas.RangeIndex):
+        frame = frame.reset_index()
+    frame.columns = [name if isinstance(name, int) else str(name) for name in frame.columns]
+    if not len(frame):
+        raise DataError(f"{path.name} has columns ({listed(frame.columns)}) but no rows.")
+    return table_source(_settle(frame), options, path.name, [], first_line=None)
+
+
+def table_source(
+    frame: Any, options: Options, origin: str, notes: list[str], *, first_line: int | None, ask: bool = True
+) -> Source:
+    """A DataFrame as a Source: columns parted into input, target and keys.
+
+    ``ask=False`` takes every column not named in an option as input, as Python callers expect; else
+    label-like columns stop with a `UsageError` and identifiers become keys.
+    """
+    notes = list(notes)
+    for name in [*options.exclude, *options.key, *([] if options.keeps_labels_in else [options.target])]:
+        if name is not None:
+            _must_have(frame, name, origin)
+    frame = frame.drop(columns=list(options.exclude))
+    target = None
+    if options.target is not None and not (options.keeps_labels_in and options.target not in frame.columns):
+        target = frame.pop(options.target).to_numpy()
+    keys = [name for name in options.key if name in frame.columns]
+    if options.columns is not None:
+        frame, keys = _known_columns(frame, keys, options, notes)
+    elif ask:
+        _stop_at_labels(frame, keys, options, origin, notes)
+        keys += _identifiers(frame, keys, notes)
+        frame = _without_prose(frame, keys, notes)
+    rows = frame.drop(columns=keys)
+    if not len(rows.columns):
+        raise UsageError(f"{origin or 'the table'}: no column is left as input. {'; '.join(notes)}".rstrip())
+    if ask:
+        _check_cells(rows, origin, first_line)
+    kept = frame[keys] if keys else None
+    return _as_asked(Source(rows, "table", kept, target, notes, origin=origin), options)
+
+
+def _must_have(frame: Any, name: str, origin: str) -> None:
+    if name not in frame.columns:
+        known = [str(column) for column in frame.columns]
+        raise UsageError(
+            f"{origin or 'the table'} has no column {name!r}{did_you_mean(name, known)} It has: {listed(known, 20)}."
+        )
+
+
+def _known_columns(frame: Any, keys: list[Any], options: Options, notes: list[str]) -> tuple[Any, list[Any]]:
+    """What a trained model knows as input; identifiers among the rest are kept as keys, others left out."""
+    wanted = set(options.columns or ())
+    rest = [name for name in frame.columns if name not in wanted and name not in keys]
+    names = [name for name in rest if _is_identifier(frame[name])]
+    extra = [name for name in rest if name not in names]
+    if extra:
+        notes.append(left_out(extra))
+    return frame.drop(columns=extra), keys + names
+
+
+def _stop_at_labels(frame: Any, keys: list[Any], options: Options, origin: str, notes: list[str]) -> None:
+    found = [name for name in frame.columns if looks_like_label(name) and name not in keys]
+    if not found or options.keeps_labels_in:
+        return
+    name = found[0]
+    if options.target is not None:
+        notes.append(f"column {name!r} also looks like labels and is used as input; --exclude {name} keeps it out")
+        return
+    raise UsageError(
+        f"{origin}: column {name!r} looks like labels, which a model must not see by accident. "
+        f"Pass --target {name} (kept out of the input), --exclude {name}, "
+        "or --target none to use it as an ordinary column."
+    )
+
+
+def _identifiers(frame: Any, keys: list[Any], notes: list[str]) -> list[Any]:
+    found = [name for name in frame.columns if name not in keys and _is_identifier(frame[name])]
+    if len(found) + len(keys) == len(frame.columns):
+        return []
+    notes.extend(
+        f"column {name!r} names the rows: kept as a key, not an input (--exclude {name} drops it)" for name in found
+    )
+    return found
+
+
+def _without_prose(frame: Any, keys: list[Any], notes: list[str]) -> Any:
+    """The table without columns of free text: too many different texts, hardly any of them twice."""
+    types = require("pandas", "table", "a table").api.types
+    prose = []
+    for name in frame.columns:
+        cells = frame[name]
+        if name in keys or types.infer_dtype(cells, skipna=True) != "string" or is_iso_dates(cells):
+            continue
+        counts = cells.value_counts()
+        if len(counts) > MAX_LEVELS and counts.iloc[:MAX_LEVELS].sum() < 0.5 * counts.sum():
+            prose.append(name)
+            notes.append(
+                f"column {name!r} holds {len(counts)} different texts in {len(cells)} rows, too many for categories, "
+                f"and was left out; free text arrives in a later release (--key {name} keeps it beside the results)"
+            )
+    return frame.drop(columns=prose)
+
+
+def _is_identifier(cells: Any) -> bool:
+    types = require("pandas", "table", "a table").api.types
+    if len(cells) < 2 or not cells.is_unique or cells.hasnans:
+        return False
+    if types.is_integer_dtype(cells.dtype):
+        return looks_like_id(cells.name)
+    if not (types.is_object_dtype(cells.dtype) or types.is_string_dtype(cells.dtype)):
+        return False
+    if types.infer_dtype(cells) != "string" or is_iso_dates(cells):
+        return False
+    if looks_like_id(cells.name):
+        return True
+    return len(cells) >= _SURE_ROWS and not _as_numbers(cells).notna().any()
+
+
+def _check_cells(rows: Any, origin: str, first_line: int | None) -> None:
+    """Raise `DataError` for infinity, and for stray text in a column that is numbers otherwise."""
+    types = require("pandas", "table", "a table").api.types
+    for name in rows.columns:
+        cells = rows[name]
+        if types.is_float_dtype(cells.dtype):
+            bad = np.isinf(cells.to_numpy(np.float64, na_value=np.nan))
+            what = "infinity"
+        elif types.is_string_dtype(cells.dtype) or types.is_object_dtype(cells.dtype):
+            bad = _stray_text(cells)
+            what = f"text where the other cells are numbers: {cells.iloc[int(bad.argmax())]!r}"
+        else:
+            continue
+        if bad.any():
+            row = int(bad.argmax())
+            line = f" (line {row + first_line})" if first_line is not None else ""
+            raise DataError(
+                f"{origin}: column {name!r} contains {what} at row {row}{line}, "
+                f"{int(bad.sum())} such cell{'s' if bad.sum() > 1 else ''}; correct it, leave it empty for "
+                f"missing, or --exclude {name}"
+            )
+
+
+def _as_numbers(cells: Any) -> Any:
+    return require("pandas", "table", "a table").to_numeric(cells, errors="coerce")
+
+
+def _stray_text(cells: Any) -> np.ndarray:
+    """Cells that are no numbers, in a column of which nearly all others are, and are not a few repeated codes."""
+    none = np.zeros(len(cells), bool)
+    known = cells.notna().to_numpy(bool)
+    if not all(isinstance(cell, str) for cell in cells[known].head(3)):
+        return none
+    read = _as_numbers(cells)
+    numeric = read.notna().to_numpy(bool)
+    stray = known & ~numeric
+    if not stray.any() or stray.sum() > max(1, 0.1 * known.sum()) or numeric.sum() < 3:
+        return none
+    if cells[known].str.strip().str.len().nunique() == 1:  # codes of one length, such as postcodes
+        return none
+    distinct = int(read.nunique())
+    return stray if distinct > 50 or distinct > 0.5 * numeric.sum() else none
+
+
+def _as_asked(source: Source, options: Options) -> Source:
+    """The source as a float array where ``--as array`` asks for it."""
+    if options.as_ in (None, "table"):
+        return source
+    if options.as_ != "array":
+        raise UsageError(f"--as {options.as_} does not apply to a table; use table or array.")
+    types = require("pandas", "table", "a table").api.types
+    texts = [name for name in source.rows.columns if not types.is_numeric_dtype(source.rows[name].dtype)]
+    if texts:
+        raise DataError(
+            f"{source.origin}: --as array needs numbers, but columns {listed(texts)} hold none; --exclude them."
+        )
+    source.rows, source.modality = source.rows.to_numpy(np.float64, na_value=np.nan), "array"
+    return source
+
+
+def _settle(frame: Any) -> Any:
+    """Nullable dtypes back to plain ones, except where cells of whole numbers or truth values are missing."""
+    pandas = require("pandas", "table", "a table")
+    return pandas.DataFrame({name: _settled(frame[name]) for name in frame.columns}, copy=False)
+
+
+def _settled(cells: Any) -> Any:
+    pandas = require("pandas", "table", "a table")
+    types = pandas.api.types
+    if isinstance(cells.dtype, pandas.StringDtype):
+        return pandas.Series(cells.to_numpy(object, na_value=None), name=cells.name)
+    if not types.is_extension_array_dtype(cells.dtype) or not types.is_numeric_dtype(cells.dtype):
+        return cells
+    if types.is_float_dtype(cells.dtype):
+        return pandas.Series(cells.to_numpy(cells.dtype.numpy_dtype, na_value=np.nan), name=cells.name)
+    return cells if cells.hasnans else cells.astype(cells.dtype.numpy_dtype)
+
+
+def _layout(path: Path, options: Options) -> tuple[dict[str, Any], list[str]]:
+    """The separator, decimal mark and header line of a CSV, with notes on what is unusual."""
+    opener = gzip.open if path.name.lower().endswith(".gz") else open
+    try:
+        with opener(path, "rt", encoding="utf-8-sig", errors="replace") as file:
+            lines = [line for line in (file.readline() for _ in range(20)) if line.strip()]
+    except (EOFError, OSError) as error:
+        raise DataError(f"{path.name} is damaged or cut short ({error}); fetch it again.") from error
+    if not lines:
+        raise DataError(f"{path.name} is empty: it has no line with a value.")
+    bare = re.sub(r'"[^"]*"', "", lines[0])
+    sep = max(",;\t|", key=bare.count)
+    sep = sep if bare.count(sep) else ","
+    notes = [] if sep == "," else [f"{path.name}: columns are parted by {sep!r}"]
+    layout: dict[str, Any] = {"sep": sep, "header": 0 if options.header else None}
+    body = "".join(lines[1:])
+    if sep == ";" and re.search(r"\d,\d", body) and not re.search(r"\d\.\d", body):
+        layout["decimal"] = ","
+        notes.append(f"{path.name}: the comma is read as the decimal mark")
+    if options.header and _is_data(next(csv.reader([lines[0].rstrip("\r\n")], delimiter=sep))):
+        notes.append(f"{path.name}: the first line looks like data, not column names; --no-header takes it as a row")
+    return layout, notes
+
+
+def _is_data(cells: list[str]) -> bool:
+    return any(re.fullmatch(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*", cell) for cell in cells)
+
+
+def _plain(error: Exception) -> str:
+    return str(error).replace("Error tokenizing data. C error: ", "").strip().rstrip(".")

@@ -1,0 +1,132 @@
+"""What the readers give and what they are asked: `Source` and `Options`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import DataError, UsageError, did_you_mean
+
+
+@dataclass
+class Source:
+    """Rows with all that is known about where they came from.
+
+    rows      (N, *S) array or DataFrame of N rows: the input, and only the input
+    modality  'array', 'image' or 'table'
+    keys      DataFrame of N rows kept beside the results (identifiers, file names), or None
+    target    (N,) labels, never an input, or None
+    notes     what was found, what was taken and which option changes it, what was skipped
+    skipped   number of damaged items left out
+    origin    file name, for display only
+
+    >>> source = Source(np.arange(6.0).reshape(3, 2), target=np.array(["a", "b", "a"]))
+    >>> len(source), source.take([0, 2]).target.tolist()
+    (3, ['a', 'a'])
+    """
+
+    rows: Any
+    modality: str = "array"
+    keys: Any = None
+    target: np.ndarray | None = None
+    notes: list[str] = field(default_factory=list)
+    skipped: int = 0
+    origin: str = ""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, index: Any) -> Source:
+        """The rows at ``index`` (integers, a boolean mask or a slice), with their keys and labels."""
+        if not isinstance(index, slice):
+            index = np.asarray(index)
+        rows = self.rows[index] if isinstance(self.rows, np.ndarray) else self.rows.iloc[index]
+        keys = None if self.keys is None else self.keys.iloc[index]
+        target = None if self.target is None else self.target[index]
+        return replace(self, rows=rows, keys=keys, target=target, notes=list(self.notes))
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a path is to be read; the fields are `open`'s parameters."""
+
+    as_: str | None = None
+    target: str | None = None
+    key: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    array: str | None = None
+    include: str | None = None
+    header: bool = True
+    strict: bool = False
+    size: tuple[int, int] | None = None
+    columns: tuple[Any, ...] | None = None
+    allow_missing: bool = False
+
+    @property
+    def keeps_labels_in(self) -> bool:
+        """Whether the user said that a label-like column is an ordinary input (``target='none'``)."""
+        return self.target is not None and self.target.lower() == "none"
+
+    def refuse(self, what: str, *names: str) -> None:
+        """Raise `UsageError` where an option was given that means nothing for this kind of data."""
+        for name in names:
+            given = getattr(self, name)
+            if given in (None, (), True) or (name == "target" and self.keeps_labels_in):
+                continue
+            raise UsageError(f"--{name} does not apply to {what}; leave it out (it was given {given!r}).")
+
+
+def align(source: Source, columns: Iterable[Any]) -> Source:
+    """The table of ``source`` with exactly ``columns``, in that order; matched by name.
+
+    Extra columns are left out with a note. Sources that are no tables come back as they are.
+    Raises `DataError` that names the columns which are missing.
+
+    >>> import pandas as pd
+    >>> aligned = align(Source(pd.DataFrame({"b": [1], "a": [2], "c": [3]}), "table"), ["a", "b"])
+    >>> list(aligned.rows), aligned.notes
+    (['a', 'b'], ["column 'c' is not one the model knows and was left out"])
+    """
+    if source.modality != "table":
+        return source
+    rows, extra = match_columns(source.rows, list(columns), source.origin)
+    notes = [*source.notes, *([left_out(extra)] if extra else [])]
+    return replace(source, rows=rows, notes=notes)
+
+
+def left_out(extra: list[Any]) -> str:
+    """The note for columns that a model does not know."""
+    if len(extra) == 1:
+        return f"column {extra[0]!r} is not one the model knows and was left out"
+    return f"columns {listed(extra)} are not ones the model knows and were left out"
+
+
+def match_columns(frame: Any, columns: list[Any], origin: str = "") -> tuple[Any, list[Any]]:
+    """``frame[columns]`` and the names left out. Raises `DataError` that names missing columns."""
+    present = list(frame.columns)
+    missing = [name for name in columns if name not in set(present)]
+    if missing:
+        where = f"{origin}: " if origin else ""
+        hint = did_you_mean(str(missing[0]), [str(name) for name in present])
+        raise DataError(
+            f"{where}column{'s' if len(missing) > 1 else ''} {listed(missing)} missing{hint} "
+            f"The data has: {listed(present)}. Every column the model was trained on must be there; "
+            "its cells may be empty."
+        )
+    known = set(columns)
+    extra = [name for name in present if name not in known]
+    return (frame if present == columns else frame[columns]), extra
+
+
+def listed(names: Iterable[Any], limit: int = 8) -> str:
+    """Names for a message: the first few, and how many more.
+
+    >>> listed("abc", limit=2)
+    "'a', 'b' and 1 more"
+    """
+    names = list(names)
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(repr(name) for name in names[:limit]) + more

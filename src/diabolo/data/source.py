@@ -1,0 +1,217 @@
+"""The one door for data: a path, an array or a DataFrame becomes a `Source`."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..core import Processor
+from ..core.errors import DataError, UsageError, require, unknown
+from .process_array import ArrayProcessor
+from .process_image import ImageProcessor
+from .process_table import TableProcessor
+from .read_array import array_modality, array_source, read_idx, read_npy, read_numbers
+from .read_images import read_archive, read_folder
+from .read_npz import read_npz
+from .read_table import read_csv, read_parquet, table_source
+from .recognise import recognise
+from .record import Options, Source, align
+
+__all__ = ["Source", "align", "open", "processor_for"]
+
+MODALITIES = ("array", "image", "table")
+_LATER = ("text", "audio", "video", "series", "interactions")
+
+
+def open(
+    path: Any,
+    *,
+    as_: str | None = None,
+    target: str | None = None,
+    key: str | Iterable[str] = (),
+    exclude: str | Iterable[str] = (),
+    array: str | None = None,
+    include: str | None = None,
+    header: bool = True,
+    strict: bool = False,
+    size: int | str | tuple[int, int] | None = None,
+    columns: Iterable[Any] | None = None,
+    allow_missing: bool = False,
+) -> Source:
+    """Rows from a file, a folder, 'digits', an array, a DataFrame or a Source, with notes on what was taken.
+
+    Reads .csv(.gz), .tsv, .parquet, .npy, .npz, IDX (gzipped or not), .txt of numbers, and folders and
+    zips of pictures; the kind is told from the first bytes. What could be labels or test data is never
+    taken as input by guess: that stops and names the options.
+
+    path           where the data is; arrays, DataFrames and Sources pass through
+    as_            'array', 'image' or 'table', where the kind found is not the one meant
+    target         column (table) or array (NPZ) of labels, kept out of the input; 'none': there are none,
+                   take label-like columns as ordinary ones, forget folder names
+    key            columns kept beside the results, not an input
+    exclude        columns to leave out
+    array          name of the NPZ array to take
+    include        glob over the names in a folder or zip: 'train/*'
+    header         whether the first line of a CSV names its columns (else x0, x1, …)
+    strict         refuse pictures of unequal size rather than resize them
+    size           height and width for pictures, in pixels: 64, '64x48' or (64, 48)
+    columns        the columns a trained model knows: all others are left out, label-like ones without asking
+    allow_missing  let NaN pass in arrays (infinity never does)
+
+    Raises `DataError` naming file, column and row for what cannot be used, `UsageError` for options
+    that do not fit, `MissingExtra` for a format whose package is not installed.
+
+    >>> source = open("digits")
+    >>> source.rows.shape, source.rows.max().item(), source.target[:3].tolist()
+    ((1797, 8, 8), 16.0, [0, 1, 2])
+    >>> open(np.zeros((5, 3))).modality
+    'array'
+    """
+    options = Options(
+        _modality(as_),
+        target,
+        _names(key),
+        _names(exclude),
+        array,
+        include,
+        header,
+        strict,
+        _size(size),
+        None if columns is None else tuple(columns),
+        allow_missing,
+    )
+    if isinstance(path, Source):
+        return path
+    if isinstance(path, str | os.PathLike):
+        source = _open_path(Path(path).expanduser(), options)
+    else:
+        source = _open_object(path, options)
+    return _as_asked(source, options)
+
+
+def processor_for(rows: Any) -> Processor:
+    """The processor (not yet fitted) for a Source, a DataFrame (table), uint8 pictures (image) or an array.
+
+    >>> type(processor_for(np.zeros((2, 8, 8), np.uint8))).__name__
+    'ImageProcessor'
+    """
+    if isinstance(rows, Source):
+        if rows.modality == "array":
+            return ArrayProcessor()
+        rows = rows.rows
+    if _is_frame(rows):
+        return TableProcessor()
+    return ImageProcessor() if array_modality(np.asarray(rows)) == "image" else ArrayProcessor()
+
+
+def _open_path(path: Path, options: Options) -> Source:
+    if path.name == "digits" and not path.exists():
+        return _digits(options)
+    try:
+        kind = recognise(path)
+    except UsageError:
+        if options.as_ != "table":
+            raise
+        kind = "csv"
+    if kind == "txt":
+        kind = "csv" if options.as_ == "table" and not _all_numbers(path) else "numbers"
+    readers: dict[str, Callable[[Path, Options], Source]] = {
+        "folder": read_folder,
+        "zip": read_archive,
+        "npz": read_npz,
+        "npy": read_npy,
+        "idx": read_idx,
+        "parquet": read_parquet,
+        "csv": read_csv,
+        "numbers": _read_numbers,
+    }
+    return readers[kind](path, options)
+
+
+def _all_numbers(path: Path) -> bool:
+    try:
+        read_numbers(path)
+    except (UsageError, DataError):
+        return False
+    return True
+
+
+def _read_numbers(path: Path, options: Options) -> Source:
+    """A text file of numbers, as a table of columns x0, x1, …"""
+    options.refuse("a text file of numbers", "array", "include")
+    frame = _frame(read_numbers(path))
+    note = f"{path.name}: every line is numbers; read as a table of columns x0 to x{frame.shape[1] - 1}"
+    return table_source(frame, options, path.name, [note], first_line=1)
+
+
+def _digits(options: Options) -> Source:
+    from sklearn.datasets import load_digits
+
+    options.refuse("digits", "key", "exclude", "array", "include")
+    digits = load_digits()
+    note = "digits: 1797 pictures of 8x8 pixels, 0 to 16; the digit is kept as label, never an input"
+    labels = None if options.keeps_labels_in else digits.target
+    return Source(digits.images.astype(np.float32), "image", None, labels, [note], origin="digits")
+
+
+def _open_object(rows: Any, options: Options) -> Source:
+    if _is_frame(rows):
+        return table_source(rows, options, "", [], first_line=None, ask=False)
+    try:
+        array = np.asarray(rows)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{type(rows).__name__} cannot be read as an array: {error}") from error
+    options.refuse("an array", "target", "key", "exclude", "array", "include")
+    return array_source(array, options, "")
+
+
+def _as_asked(source: Source, options: Options) -> Source:
+    """The source as the modality asked for, where its rows allow it."""
+    if options.as_ == "table" and not _is_frame(source.rows):
+        if source.rows.ndim != 2:
+            raise UsageError(f"--as table needs rows of values (N, D); {source.origin} has shape {source.rows.shape}.")
+        source.rows, source.modality = _frame(source.rows), "table"
+    elif options.as_ == "image" and source.rows.ndim not in (3, 4):
+        raise UsageError(f"--as image needs (N, H, W) or (N, H, W, C); {source.origin} has shape {source.rows.shape}.")
+    elif options.as_ is not None:
+        source.modality = options.as_
+    return source
+
+
+def _frame(array: np.ndarray) -> Any:
+    pandas = require("pandas", "table", "a table")
+    return pandas.DataFrame(array, columns=[f"x{place}" for place in range(array.shape[1])])
+
+
+def _is_frame(rows: Any) -> bool:
+    """Whether rows are a DataFrame, told without importing pandas."""
+    return any(
+        kind.__module__.partition(".")[0] == "pandas" and kind.__name__ == "DataFrame" for kind in type(rows).__mro__
+    )
+
+
+def _modality(as_: str | None) -> str | None:
+    if as_ in _LATER:
+        raise UsageError(f"--as {as_} arrives in a later release. Known: {', '.join(MODALITIES)}.")
+    if as_ is not None and as_ not in MODALITIES:
+        raise unknown("modality", as_, MODALITIES)
+    return as_
+
+
+def _names(given: str | Iterable[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
+def _size(size: int | str | tuple[int, int] | None) -> tuple[int, int] | None:
+    if size is None:
+        return None
+    text = size if isinstance(size, str) else "x".join(str(n) for n in np.atleast_1d(np.asarray(size)))
+    found = re.fullmatch(r"([1-9]\d{0,4})(?:[xX]([1-9]\d{0,4}))?", text.strip())
+    if found is None:
+        raise UsageError(f"size must be a height and width in pixels, such as 64 or '64x48'; got {size!r}.")
+    return int(found[1]), int(found[2] or found[1])

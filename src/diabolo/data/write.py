@@ -1,0 +1,181 @@
+"""Results to disk: whole, or not at all."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+import numpy as np
+
+from ..core.errors import DataError, UsageError, did_you_mean, require
+from ..core.files import write_atomic
+
+SUFFIXES = (".npy", ".csv", ".csv.gz", ".parquet")
+
+
+def write(path: str | os.PathLike[str], rows: Any, *, keys: Any = None, force: bool = False) -> None:
+    """Write rows to .npy (shape kept), .csv(.gz) or .parquet (a table), or to a folder of PNGs.
+
+    path    the suffix says the form; a path without one is a folder, for pictures
+    rows    DataFrame; array (N, D) of codes (columns z0, z1, … in a table); for .npy any array; for a
+            folder uint8 (N, H, W[, 1 or 3]), or floats, which are spread over 0 to 255 from [0, 1], or
+            from their own range if they leave that
+    keys    DataFrame of N rows: columns that go first in a table; a column 'file' names pictures
+    force   replace what is there; without it an existing path is refused
+
+    A temporary file beside ``path`` is written, flushed to disk and renamed, so ``path`` is never half
+    written. Raises `UsageError` for unknown suffixes, what cannot go into them and existing paths,
+    `DataError` if the disk is full or the folder cannot be written, saying that nothing was changed.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write(Path(folder) / "codes.npy", np.zeros((3, 2, 5)))
+    ...     np.load(Path(folder) / "codes.npy").shape
+    (3, 2, 5)
+    """
+    path = Path(path).expanduser()
+    suffix = "".join(path.suffixes[-2:]).lower() if path.name.lower().endswith(".csv.gz") else path.suffix.lower()
+    if suffix not in (*SUFFIXES, ""):
+        raise UsageError(
+            f"cannot write {path.name!r}: suffix {suffix!r} is unknown{did_you_mean(suffix, SUFFIXES)} "
+            f"Known: {', '.join(SUFFIXES)}, or none for a folder of pictures."
+        )
+    check_out(path, force=force)
+    if suffix == "":
+        _pictures(path, rows, keys)
+    elif suffix == ".npy":
+        write_atomic(path, _npy(rows))
+    else:
+        write_atomic(path, _table(rows, keys, suffix))
+
+
+def check_out(path: str | os.PathLike[str], *, force: bool = False) -> None:
+    """Raise `UsageError` if something stands at ``path`` that may not be replaced, or its folder is missing."""
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise UsageError(f"cannot write {path.name!r}: the folder {str(path.parent)!r} does not exist; make it first.")
+    if not path.exists():
+        return
+    if not force:
+        raise UsageError(f"{str(path)!r} exists already; choose another name, or replace it with --force.")
+    if path.is_dir() != (path.suffix == ""):
+        raise UsageError(
+            f"{str(path)!r} exists and is {'a folder' if path.is_dir() else 'a file'}; choose another name."
+        )
+    if path.is_dir():
+        foreign = [entry.name for entry in path.rglob("*") if entry.is_file() and entry.suffix.lower() != ".png"]
+        if foreign:
+            raise UsageError(f"{str(path)!r} also holds {foreign[0]!r}; --force replaces only folders of PNGs.")
+
+
+def _npy(rows: Any) -> Callable[[IO[bytes]], None]:
+    array = np.asarray(rows)
+    if array.dtype.kind not in "buif":
+        raise UsageError(f"a .npy file takes numbers only; got {array.dtype}. Write a table to .csv or .parquet.")
+    return lambda file: np.save(file, array, allow_pickle=False)
+
+
+def _table(rows: Any, keys: Any, suffix: str) -> Callable[[IO[bytes]], None]:
+    frame = _with_keys(_frame(rows), keys)
+    if suffix == ".parquet":
+        require("pyarrow", "table", "writing .parquet")
+        return lambda file: frame.to_parquet(file, engine="pyarrow", index=False)
+
+    def save(file: IO[bytes]) -> None:
+        if suffix == ".csv":
+            frame.to_csv(file, index=False, encoding="utf-8")
+            return
+        with gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0) as packed:
+            frame.to_csv(packed, index=False, encoding="utf-8")
+
+    return save
+
+
+def _frame(rows: Any) -> Any:
+    pandas = require("pandas", "table", "writing a table")
+    if isinstance(rows, pandas.DataFrame):
+        return rows
+    array = np.asarray(rows)
+    array = array[:, None] if array.ndim == 1 else array
+    if array.ndim != 2:
+        raise UsageError(f"a table takes rows (N, D); these have shape {array.shape}. Write them to .npy.")
+    return pandas.DataFrame(array, columns=[f"z{place}" for place in range(array.shape[1])])
+
+
+def _with_keys(frame: Any, keys: Any) -> Any:
+    if keys is None:
+        return frame
+    pandas = require("pandas", "table", "writing a table")
+    if len(keys) != len(frame):
+        raise UsageError(f"there are {len(keys)} rows of keys for {len(frame)} rows of results.")
+    both = [name for name in keys.columns if name in set(frame.columns)]
+    if both:
+        raise UsageError(f"column {both[0]!r} is both a key and a result; rename the key.")
+    return pandas.concat([keys.reset_index(drop=True), frame.reset_index(drop=True)], axis=1)
+
+
+def _unchanged(path: Path, error: OSError) -> str:
+    return f"cannot write {str(path)!r}: {error.strerror or error}; nothing was changed."
+
+
+def _pictures(path: Path, rows: Any, keys: Any) -> None:
+    pillow = require("PIL.Image", "image", "writing pictures")
+    pictures = _as_bytes(np.asarray(rows))
+    names = _picture_names(len(pictures), keys)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        for name, picture in zip(names, pictures, strict=True):
+            file = temporary / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            pillow.fromarray(picture).save(file, format="PNG")
+        _swap(temporary, path)
+    except OSError as error:
+        raise DataError(_unchanged(path, error)) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _swap(temporary: Path, path: Path) -> None:
+    """Put the new folder where the old one was; the old one comes back if that fails."""
+    if not path.exists():
+        temporary.replace(path)
+        return
+    old = path.with_name(f".{path.name}.{os.getpid()}.old")
+    path.replace(old)
+    try:
+        temporary.replace(path)
+    except OSError:
+        old.replace(path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _as_bytes(pictures: np.ndarray) -> np.ndarray:
+    if pictures.ndim == 4 and pictures.shape[3] == 1:
+        pictures = pictures[..., 0]
+    if pictures.ndim not in (3, 4) or (pictures.ndim == 4 and pictures.shape[3] not in (3, 4)) or not len(pictures):
+        raise UsageError(
+            f"a folder takes pictures (N, H, W) or (N, H, W, 3); these rows have shape {pictures.shape}. "
+            f"Give a path that ends in {', '.join(SUFFIXES)}."
+        )
+    if pictures.dtype == np.uint8:
+        return pictures
+    low, high = min(0.0, float(pictures.min())), max(1.0, float(pictures.max()))
+    spread = (pictures.astype(np.float32) - low) * (255 / (high - low))
+    return np.rint(spread).clip(0, 255).astype(np.uint8)
+
+
+def _picture_names(count: int, keys: Any) -> list[str]:
+    """Numbered names, or those of the pictures the rows came from, with their subfolders."""
+    if keys is None or "file" not in keys.columns or len(keys) != count:
+        width = max(5, len(str(count - 1)))
+        return [f"{place:0{width}d}.png" for place in range(count)]
+    given = [PurePosixPath(str(name)) for name in keys["file"]]
+    if any(name.is_absolute() or ".." in name.parts for name in given):
+        raise UsageError("the key column 'file' names pictures outside the folder to write; give plain names.")
+    names = [name.with_suffix(".png").as_posix() for name in given]
+    return names if len(set(names)) == count else [f"{name.as_posix()}.png" for name in given]

@@ -1,0 +1,1 @@
+"""What a user constructs: scikit-learn estimators, each a composition of parts."""

@@ -1,0 +1,305 @@
+"""The scikit-learn face of a composition: fit, transform, reconstruct, score, sample, save."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor
+
+from ..core import Batch, Centred, Output, Processor, Spec
+from ..core.errors import DataError, out_of_range
+from ..core.interfaces import Shape
+from ..data import MemoryFeed, Source, processor_for
+from ..data import open as open_source
+from ..train import Trainer
+from ..train.loop import Loop
+from . import choose, saving, transfer
+from .recipe import Choice, Recipe
+
+CHUNK = 4096
+MIN_VALIDATION = 10
+INSIDE = 3.0
+"""Data are brought to a standard deviation of 1/3, as pixels have: measured to generalise better than 1."""
+
+
+class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
+    """Base of every autoencoder. A subclass writes ``__init__`` and ``build(shape, target_shape) -> Recipe``.
+
+    ``build`` is called on a copy in which everything automatic has been decided, so it reads plain values.
+
+    Attributes after ``fit``: ``module_`` and ``objective_`` (torch modules), ``processor_``, ``choices_`` (what was
+    chosen and why), ``history_`` (one record an epoch), ``n_components_`` (values of one code), ``n_features_in_``.
+    """
+
+    trainer: Trainer | None
+    random_state: Any
+
+    @abstractmethod
+    def build(self, shape: Shape, target_shape: Shape) -> Recipe:
+        """Compose the parts for rows of ``shape``."""
+
+    def set_params(self, **params: Any) -> Self:
+        """scikit-learn's, and ``trainer__…`` makes a `Trainer` where there is none yet."""
+        if self.trainer is None and any(key.startswith("trainer__") for key in params):
+            self.trainer = Trainer()
+        super().set_params(**params)
+        return self
+
+    # fitting ------------------------------------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn from rows.
+
+        X : float array (N, F) or (N, *S), taken as it is; uint8 pictures (N, H, W[, C]); a DataFrame (mixed
+            columns, missing cells); a path, or what `diabolo.data.open` gives. y is ignored.
+
+        Raises `DataError` for rows that cannot be used, `UsageError` for parameters out of range.
+        """
+        rows = self._rows(X, fitting=True)
+        tensors = self._prepare(rows)
+        train, validation = self._split(tensors)
+        recipe = self._compose(train)
+        history = self._trainer.fit(recipe.plan(), train, validation, seed=self._seed)
+        return self._finish(recipe, history)
+
+    def plan(self, X: Any) -> Self:
+        """Decide everything and build the network, but do not train: ``choices_`` and ``module_`` say what fit would do."""
+        train, _ = self._split(self._prepare(self._rows(X, fitting=True)))
+        return self._finish(self._compose(train), [])
+
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
+        """One pass over these rows as they come (online learning); the first call decides all that is automatic."""
+        first = "_online" not in vars(self)
+        rows = self._rows(X, fitting=first)
+        if first:
+            feed = MemoryFeed(self._prepare(rows), self.processor_.collate)
+            self._seed = self._seed_now()
+            given = self._chosen_trainer().get_params(deep=False)
+            recipe = self._compose(feed, Trainer(**{**given, "schedule": "constant", "validation": 0.0}))
+            self._finish(recipe, [])
+            self._online = Loop(self._trainer, recipe.plan(), feed, None, self._seed)
+            self._online.begin()
+        self._online.online(MemoryFeed(self.processor_.encode(rows), self.processor_.collate))
+        return self
+
+    def _rows(self, X: Any, fitting: bool) -> Any:
+        """The rows of whatever was given, checked as scikit-learn asks."""
+        if isinstance(X, str | Path):
+            X = open_source(X)
+        rows = X.rows if isinstance(X, Source) else X
+        if isinstance(X, Source) and X.modality != "array":
+            if fitting:
+                self.n_features_in_ = int(np.prod(rows.shape[1:]))
+            return rows
+        if _is_frame(rows):
+            validate_data(self, rows, skip_check_array=True, reset=fitting)
+            return rows
+        if isinstance(rows, np.ndarray) and rows.ndim > 2:
+            return rows
+        numbers = validate_data(
+            self,
+            rows,
+            dtype=[np.float64, np.float32],
+            ensure_all_finite=False,
+            reset=fitting,
+            ensure_min_samples=2 if fitting else 1,
+        )
+        return np.asarray(numbers)
+
+    def start_from(self, model: BaseAutoencoder, freeze: str | None = None) -> Self:
+        """Transfer: the next `fit` starts with another fitted model's weights and reads rows as that model does.
+
+        ``freeze``: keep its encoder or its decoder as it is. What is automatic here is what was decided there.
+        Raises `UsageError` at `fit` if the two do not fit together.
+        """
+        check_is_fitted(model)
+        if freeze not in (None, "encoder", "decoder"):
+            raise out_of_range("freeze", "'encoder', 'decoder' or None", freeze)
+        self._start = (model, freeze)
+        return self
+
+    def _prepare(self, rows: Any) -> dict[str, Tensor]:
+        """Fit the processor and encode the rows once."""
+        if len(rows) < 2:
+            raise DataError(f"an autoencoder learns from at least 2 rows; got {len(rows)} (n_samples={len(rows)}).")
+        start = vars(self).get("_start")
+        self.processor_: Processor = start[0].processor_ if start is not None else processor_for(rows).fit(rows)
+        return self.processor_.encode(rows)
+
+    def _split(self, tensors: dict[str, Tensor]) -> tuple[MemoryFeed, MemoryFeed | None]:
+        """Training and validation rows, drawn by the seed; too few rows for a validation part: none."""
+        feed, trainer = MemoryFeed(tensors, self.processor_.collate), self._chosen_trainer()
+        trainer.check()
+        held = int(len(feed) * trainer.validation)
+        self._seed = self._seed_now()
+        if held < MIN_VALIDATION:
+            return feed, None
+        order = torch.randperm(len(feed), generator=torch.Generator().manual_seed(self._seed))
+        return feed.take(order[held:].sort().values), feed.take(order[:held].sort().values)
+
+    def _seed_now(self) -> int:
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    def _chosen_trainer(self) -> Trainer:
+        given = self.trainer
+        return given if given is not None else Trainer()
+
+    def _compose(self, feed: MemoryFeed, trainer: Trainer | None = None) -> Recipe:
+        """Decide what is automatic, then build; the weights depend on the seed alone."""
+        resolved, self.choices_ = self._resolve(feed)
+        self._resolved = {choice.name: choice.value for choice in self.choices_}
+        sample = next(feed.batches(choose.SAMPLE))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self._seed)
+            recipe = resolved.build(self.processor_.shape, self.processor_.target_shape)
+        if "_start" in vars(self):
+            transfer.take(recipe, *self._start)
+        else:
+            _centre(recipe, sample)
+        base = trainer if trainer is not None else self._chosen_trainer()
+        self._trainer = Trainer(**base.get_params(deep=False))
+        picked = choose.training(len(feed), _widest(recipe), self._trainer.get_params(deep=False))
+        self.choices_ = [*self.choices_, *picked]
+        self._trainer.set_params(**{choice.name: choice.value for choice in picked})
+        return recipe
+
+    def _resolve(self, feed: MemoryFeed) -> tuple[Self, list[Choice]]:
+        """A copy in which every automatic parameter has a value, and the reasons."""
+        choices: list[Choice] = []
+        params = self.get_params(deep=False)
+        if "_start" in vars(self):
+            choices = transfer.choices(params, self._start[0])
+            params = {**params, **{choice.name: choice.value for choice in choices}}
+        sample = next(feed.batches(choose.SAMPLE, seed=0))
+        modality = self.processor_.part_name  # type: ignore[attr-defined]
+        if params.get("network") == "auto":
+            choices.append(choose.network(self.processor_.shape, modality))
+        if params.get("n_components") == "auto":
+            choices.append(choose.code_size(sample))
+        if params.get("loss") == "auto":
+            choices.append(self._loss_choice())
+        decided = {**params, **{choice.name: choice.value for choice in choices}}
+        if params.get("hidden") == "auto":
+            kind = decided["network"]
+            name = Spec.of(kind).name if isinstance(kind, str | Spec) else "custom"
+            choices.append(choose.hidden(name, self.processor_.shape, decided["n_components"]))
+        return type(self)(**{**params, **{choice.name: choice.value for choice in choices}}), choices
+
+    def _loss_choice(self) -> Choice:
+        return choose.loss(self.processor_)
+
+    def _finish(self, recipe: Recipe, history: list[dict[str, Any]]) -> Self:
+        self.module_, self.objective_, self.history_ = recipe.module.eval(), recipe.objective.eval(), history
+        with torch.no_grad():
+            probe = self.module_.code(torch.zeros(2, *self.processor_.shape))
+        self.code_shape_ = tuple(probe.shape[1:])
+        self.metrics_: dict[str, Any] = {}
+        self.n_components_ = int(np.prod(self.code_shape_))
+        return self
+
+    # using --------------------------------------------------------------------------------------------------
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Codes of rows: float32 (N, D), or (N, *P, D) where the network keeps positions. Deterministic."""
+        return self._apply(X, lambda batch: self.module_.code(batch.x, batch.mask, batch.cond))
+
+    def inverse_transform(self, Z: Any) -> Any:
+        """Rows, of the kind given to ``fit``, from codes (N, D)."""
+        check_is_fitted(self)
+        codes = np.ascontiguousarray(Z, dtype=np.float32)
+        if codes.shape[1:] != self.code_shape_:
+            raise DataError(f"codes must have shape (N, {', '.join(map(str, self.code_shape_))}); got {codes.shape}.")
+        with torch.inference_mode():
+            parts = [self.objective_.loss.link(self.module_.decode(z)) for z in torch.from_numpy(codes).split(CHUNK)]
+        return self.processor_.invert(torch.cat(parts))
+
+    def reconstruct(self, X: Any) -> Any:
+        """Rows as they come back, of the kind given."""
+        data = self._apply(X, lambda batch: self.objective_.loss.link(self.module_.reconstruct(batch).recon))
+        return self.processor_.invert(torch.from_numpy(data))
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Minus the objective of every row (N,): higher is more normal (the negative ELBO's negative, for a VAE)."""
+        return self._apply(X, lambda batch: -self.objective_.per_sample(self.module_, batch, self._recon(batch)))
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Mean of `score_samples`: higher is better, as in GridSearchCV."""
+        return float(self.score_samples(X).mean())
+
+    def sample(self, n_samples: int = 1, *, random_state: int | None = None) -> Any:
+        """New rows from the prior. Raises `ModelError` if the model was trained without one."""
+        check_is_fitted(self)
+        with torch.random.fork_rng(devices=[]), torch.inference_mode():
+            torch.manual_seed(check_random_state(random_state).randint(2**31 - 1))
+            data = self.objective_.loss.link(self.module_.sample(n_samples))
+        return self.processor_.invert(data)
+
+    def _recon(self, batch: Batch) -> Output:
+        return self.module_.reconstruct(batch)
+
+    def _apply(self, X: Any, function: Callable[[Batch], Tensor]) -> np.ndarray:
+        """``function`` over all rows, chunk by chunk."""
+        check_is_fitted(self)
+        feed = MemoryFeed(self.processor_.encode(self._rows(X, fitting=False)), self.processor_.collate)
+        with torch.inference_mode():
+            parts = [function(batch) for batch in feed.batches(CHUNK)]
+            return (parts[0] if len(parts) == 1 else torch.cat(parts)).numpy()
+
+    # describing and saving ----------------------------------------------------------------------------------
+
+    def describe(self) -> dict[str, Any]:
+        """What the model is: parameters, choices with reasons, shapes of the layers, sizes."""
+        check_is_fitted(self)
+        return saving.describe(self)
+
+    def save(self, path: str | Path, *, force: bool = False) -> None:
+        """Write ``config.json`` and ``model.safetensors`` into the folder ``path``; see `diabolo.load`."""
+        check_is_fitted(self)
+        saving.save(self, Path(path), force=force)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Names of the code's columns: z0, z1 …"""
+        check_is_fitted(self)
+        return np.asarray([f"z{i}" for i in range(self.n_components_)], dtype=object)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        tags.non_deterministic = False
+        return tags
+
+
+def _is_frame(rows: Any) -> bool:
+    return type(rows).__name__ == "DataFrame"
+
+
+def _centre(recipe: Recipe, sample: Batch) -> None:
+    """Start at the data's mean: the first bias takes it away, the last one gives it back.
+
+    Data far from unit scale, or far from zero, are also standardised inside the module.
+    """
+    mean, target = sample.x.mean(0), sample.target.mean(0)
+    scale = float((sample.x - mean).square().mean().sqrt())
+    module, loss = recipe.module, recipe.objective.loss
+    far = not 0.1 <= scale <= 1 or float(mean.abs().max()) > 5 * scale
+    if far and scale > 0 and mean.shape == target.shape:
+        module.standardise(mean, INSIDE * scale, loss.linear)
+        mean, target = torch.zeros_like(mean), torch.zeros_like(target) if loss.linear else target
+    if isinstance(module.encoder, Centred):
+        module.encoder.centre(mean)
+    start = loss.start(target)
+    if start is not None and isinstance(module.decoder, Centred):
+        module.decoder.centre(start)
+
+
+def _widest(recipe: Recipe) -> int:
+    """The widest small side of any weight matrix: what an orthogonal step costs grows with its cube."""
+    return max((min(len(p), p[0].numel()) for p in recipe.module.parameters() if p.ndim >= 2), default=1)

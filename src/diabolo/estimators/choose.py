@@ -1,0 +1,107 @@
+"""Automatic choices, from the data's shape, spectrum and size; never from a timing.
+
+The rules are few and said aloud: every choice comes with its reason, and any of them can be set by hand.
+"""
+
+from __future__ import annotations
+
+from math import ceil, prod
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..core import Batch, Processor, Spec
+from ..core.interfaces import Shape
+from .recipe import Choice
+
+VARIANCE = 0.9
+MAX_CODE = 64
+SAMPLE = 2000
+CONV_FROM = 3000
+STEPS = 1200
+SMALL = 10_000
+
+
+def spectrum(rows: Tensor) -> Tensor:
+    """Variances along the principal axes of (N, *S) rows, largest first."""
+    flat = rows.flatten(1).double()
+    centred = flat - flat.mean(0)
+    small = centred @ centred.T if len(centred) < centred.shape[1] else centred.T @ centred
+    return torch.linalg.eigvalsh(small).flip(0).clamp_min(0) / max(1, len(flat) - 1)
+
+
+def code_size(sample: Batch) -> Choice:
+    """The fewest components that hold 90 % of the variance, at least 2, at most 64, fewer than the columns."""
+    variances = spectrum(sample.target)
+    total = float(variances.sum())
+    width = prod(sample.target.shape[1:])
+    if total <= 0:
+        return Choice("n_components", 1, "all rows are the same")
+    share = variances.cumsum(0) / total
+    needed = int((share < VARIANCE).sum()) + 1
+    size = max(1, min(max(2, needed), MAX_CODE, max(1, width - 1)))
+    return Choice("n_components", size, f"{needed} principal components hold 90 % of the variance of {width} columns")
+
+
+def network(shape: Shape, modality: str) -> Choice:
+    """Convolutions for large pictures, dense layers for everything else."""
+    values = prod(shape)
+    if modality == "image" and values >= CONV_FROM and len(shape) in (2, 3):
+        return Choice("network", "conv", f"pictures of {values} values: shared weights need fewer rows")
+    return Choice("network", "dense", f"{values} values a row: a dense network is small enough and fastest")
+
+
+def hidden(kind: str, shape: Shape, size: int) -> Choice:
+    """Two layers that first widen small rows, then narrow; a convolution narrows by itself."""
+    if kind != "dense":
+        return Choice("hidden", (), "the convolution's levels do the narrowing")
+    first = min(256, max(64, 2 ** ceil(torch.tensor(4.0 * prod(shape)).log2().item())))
+    widths = tuple(max(width, size) for width in (first, first // 2))
+    return Choice("hidden", widths, f"from {prod(shape)} values to a code of {size} in two steps")
+
+
+def training(rows: int, widest: int, given: dict[str, Any]) -> list[Choice]:
+    """Batch size, optimiser and epochs for a number of rows, where they are left to us."""
+    choices = []
+    batch = given["batch_size"]
+    if batch == "auto":
+        batch = 64 if rows < 4000 else 128 if rows < 20_000 else 256
+        choices.append(Choice("batch_size", min(batch, rows), f"{rows} rows"))
+    if given["optimizer"] == "auto":
+        if widest <= 256:
+            decay = 1.0 if rows < SMALL else 0.3
+            why = f"layers of at most {widest} units: few, large steps pay; decay for {rows} rows"
+            choices.append(Choice("optimizer", f"muon(weight_decay={decay})", why))
+        else:
+            choices.append(
+                Choice(
+                    "optimizer",
+                    "adamw",
+                    f"a layer has {widest} units: orthogonal steps would cost more than they bring",
+                )
+            )
+    if given["epochs"] == "auto":
+        steps = ceil(rows / (rows if batch == "full" else min(batch, rows)))
+        epochs = max(10, min(100, ceil(STEPS / steps)))
+        choices.append(Choice("epochs", epochs, f"{steps} steps an epoch, about {STEPS} steps at least"))
+    return choices
+
+
+def loss(processor: Processor) -> Choice:
+    """What the kind of data asks for."""
+    spec = processor.defaults()["loss"]
+    why = {"mixed": "columns of several kinds, each with its own likelihood"}.get(spec.name, "plain squared error")
+    if spec.params.get("low") is not None:
+        why = f"squared error; the values lie between {spec.params['low']:g} and {spec.params['high']:g}, so the output does too"
+    return Choice("loss", spec, why)
+
+
+def likelihood(choice: Choice) -> Choice:
+    """The same for variational models, which need a likelihood: squared error becomes a Gaussian of learned scale."""
+    spec: Spec = choice.value
+    if spec.name != "squared":
+        return choice
+    return Choice(
+        "loss", Spec("gaussian", **spec.params), "a Gaussian with learned scale: a fixed one collapses the code"
+    )

@@ -1,0 +1,99 @@
+"""Autoencoder: every axis a parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..core import AutoencoderModule, Objective, Spec, make, register
+from ..core.errors import out_of_range
+from ..core.interfaces import Shape
+from ..networks.custom import Custom
+from ..train import Trainer
+from .base import BaseAutoencoder
+from .recipe import Recipe
+
+
+@register("model", "autoencoder")
+class Autoencoder(BaseAutoencoder):
+    """The composed autoencoder: network x bottleneck x prior x loss x penalties x corruption.
+
+        x ──corruption──▶ encoder ──▶ bottleneck ──▶ z ──▶ decoder ──▶ p(x | z)
+
+    Undercomplete with a small code, linear with ``hidden=()`` (then it spans the PCA subspace, Baldi & Hornik
+    1989), overcomplete with a code wider than the data, tied with ``network="dense(tied=True)"``, denoising with
+    ``corruption="noise(std=0.1)"`` (Vincent et al. 2008).
+
+    Parameters
+    ----------
+    n_components : int >= 1 or "auto"; values of a code (of each position, where the network keeps positions).
+    network : dense, conv, a text or Spec with parameters, a (encoder, decoder) pair of torch modules, or "auto".
+    hidden : widths of the hidden layers, or "auto"; () with a dense network is a linear autoencoder.
+    bottleneck, prior, loss, penalties, corruption : parts by name, Spec or instance; None for none.
+    trainer : a `Trainer`, or None for the default one; ``set_params(trainer__epochs=5)`` makes one.
+    random_state : seed, for the same weights every time.
+
+    Reference: Hinton & Salakhutdinov (2006), "Reducing the dimensionality of data with neural networks".
+
+    >>> import numpy as np
+    >>> from diabolo import Autoencoder, Trainer
+    >>> X = np.random.default_rng(0).normal(size=(64, 5)).astype("float32")
+    >>> Autoencoder(2, trainer=Trainer(epochs=2), random_state=0).fit(X).transform(X).shape
+    (64, 2)
+    """
+
+    def __init__(
+        self,
+        n_components: int | str = "auto",
+        *,
+        network: Any = "auto",
+        hidden: Sequence[int] | str = "auto",
+        bottleneck: Any = "identity",
+        prior: Any = None,
+        loss: Any = "auto",
+        penalties: Sequence[Any] = (),
+        corruption: Any = None,
+        trainer: Trainer | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.n_components, self.network, self.hidden = n_components, network, hidden
+        self.bottleneck, self.prior, self.loss, self.penalties = bottleneck, prior, loss, penalties
+        self.corruption, self.trainer, self.random_state = corruption, trainer, random_state
+
+    def build(self, shape: Shape, target_shape: Shape) -> Recipe:
+        return compose(
+            shape, target_shape, n_components=self.n_components, network=self.network, hidden=self.hidden,
+            bottleneck=self.bottleneck, prior=self.prior, loss=self.loss, penalties=self.penalties, corruption=self.corruption,
+        )  # fmt: skip
+
+
+def compose(
+    shape: Shape,
+    target_shape: Shape,
+    *,
+    n_components: Any,
+    network: Any,
+    hidden: Any,
+    loss: Any,
+    bottleneck: Any = "identity",
+    prior: Any = None,
+    penalties: Sequence[Any] = (),
+    corruption: Any = None,
+) -> Recipe:
+    """Put the parts together for rows of a shape; every variant ends here."""
+    if not isinstance(n_components, int) or isinstance(n_components, bool) or n_components < 1:
+        raise out_of_range("n_components", "an int of at least 1, or 'auto'", n_components)
+    net = Custom(*network) if isinstance(network, tuple) else make("network", _with_hidden(network, hidden))
+    neck = make("bottleneck", bottleneck, features=n_components)
+    cost = make("loss", loss, shape=target_shape)
+    encoder, decoder = net.build(shape, neck.in_features, neck.out_features, cost.recon_shape(target_shape))
+    module = AutoencoderModule(encoder, neck, decoder, make("prior", prior, features=neck.out_features))
+    return Recipe(module, Objective(cost, [make("penalty", p) for p in penalties]), make("corruption", corruption))
+
+
+def _with_hidden(network: Any, hidden: Any) -> Any:
+    """The ``hidden`` parameter reaches networks given by name that do not set it themselves."""
+    if isinstance(network, str | Spec):
+        spec = Spec.of(network)
+        return spec if spec.name == "custom" else spec.with_defaults(hidden=tuple(hidden))
+    return network

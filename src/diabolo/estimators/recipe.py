@@ -1,0 +1,37 @@
+"""Recipe: what an estimator composes. Choice: one automatic decision and its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..core import AutoencoderModule, Corruption, Objective
+from ..train import Stage
+
+
+@dataclass
+class Recipe:
+    """The parts of one autoencoder; ``stages`` None: one stage that trains everything."""
+
+    module: AutoencoderModule
+    objective: Objective
+    corruption: Corruption | None = None
+    stages: Sequence[Stage] | None = None
+
+    def plan(self) -> list[Stage]:
+        """The stages to run."""
+        return list(self.stages) if self.stages is not None else [Stage(self.module, self.objective, self.corruption)]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One automatic decision: the parameter, its value and why."""
+
+    name: str
+    value: Any
+    why: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON and reports."""
+        return {**asdict(self), "value": str(self.value)}

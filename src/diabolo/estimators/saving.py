@@ -1,0 +1,268 @@
+"""Models on disk: ``config.json`` and ``model.safetensors``. Loading runs no code from the files.
+
+The configuration holds the class by its registered name, parameters, shapes, the processor's state, the history and
+a checksum of itself and of the weights; no time stamp and no path, so equal models are equal files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from ..core import Spec, lookup
+from ..core.errors import ModelError
+from ..core.files import write_atomic
+from ..networks.custom import Custom
+from ..train import Device, Trainer
+from .recipe import Choice
+
+if TYPE_CHECKING:
+    from .base import BaseAutoencoder
+
+FORMAT = 1
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+MAX_CONFIG_BYTES = 64 * 2**20
+
+
+def save(model: BaseAutoencoder, path: Path, *, force: bool) -> None:
+    """Write a fitted model into a folder. Raises `ModelError` if the folder holds something already."""
+    if path.exists() and not force and (path.is_file() or any(path.iterdir())):
+        raise ModelError(
+            f"{path.name!r} exists already and is not overwritten; choose another name or allow it with force."
+        )
+    if path.is_file() and force:
+        path.unlink()
+    path.mkdir(parents=True, exist_ok=True)
+    tensors = _tensors(model)
+    config = _config(model)
+    write_atomic(path / WEIGHTS, lambda file: save_file(tensors, file.name, {"format": "pt"}))
+    config["weights_sha256"] = _sha256(path / WEIGHTS)
+    text = json.dumps({**config, "config_sha256": _digest(config)}, indent=1, ensure_ascii=False)
+    write_atomic(path / CONFIG, lambda file: file.write(text.encode()))
+
+
+def load(path: str | Path, *, encoder: nn.Module | None = None, decoder: nn.Module | None = None) -> Any:
+    """A saved model, ready to use.
+
+    ``encoder`` and ``decoder``: your own modules again, for a model that was made of them (only their weights
+    are saved). Raises `ModelError` for a folder that is no model, damaged, altered, or of a newer version.
+    """
+    folder = Path(path)
+    config = _read_config(folder)
+    given = {name: _restored(value, encoder, decoder) for name, value in config["params"].items()}
+    cls = _known(lambda: lookup("model", config["class"]), folder)
+    model = _known(lambda: cls(**given), folder)
+    resolved = cls(
+        **{**given, **{name: _restored(value, encoder, decoder) for name, value in config["resolved"].items()}}
+    )
+    model.processor_ = _known(
+        lambda: lookup("processor", config["processor"]["name"]).from_state(config["processor"]["state"]), folder
+    )
+    _load_weights(model, resolved, folder, config)
+    model.choices_ = [Choice(**choice) for choice in config["choices"]]
+    model.history_, model.metrics_ = config["history"], config["metrics"]
+    model._resolved = {name: _restored(value, encoder, decoder) for name, value in config["resolved"].items()}
+    model.n_components_, model.code_shape_ = config["n_components"], tuple(config["code_shape"])
+    model.n_features_in_ = config["n_features_in"]
+    if config["feature_names"] is not None:
+        model.feature_names_in_ = np.asarray(config["feature_names"], dtype=object)
+    return model
+
+
+def describe(model: BaseAutoencoder) -> dict[str, Any]:
+    """What `diabolo info` prints: class, parameters, choices, layers with their shapes, sizes."""
+    weights = [p for p in model.module_.parameters()]
+    return {
+        "name": type(model).part_name,  # type: ignore[attr-defined]
+        "modality": model.processor_.part_name,  # type: ignore[attr-defined]
+        "shape": list(model.processor_.shape),
+        "n_components": model.n_components_,
+        "code_shape": list(model.code_shape_),
+        "parameters": {name: str(value) for name, value in {**model.get_params(deep=False), **model._resolved}.items()},
+        "choices": [choice.as_dict() for choice in model.choices_],
+        "layers": _layers(model),
+        "parameter_count": sum(p.numel() for p in weights),
+        "epochs_run": len(model.history_),
+        "rows": model.metrics_.get("rows"),
+        "metrics": model.metrics_,
+    }
+
+
+def _layers(model: BaseAutoencoder) -> list[dict[str, Any]]:
+    """Every leaf layer with the shape of what it puts out for one row."""
+    rows: list[dict[str, Any]] = []
+    handles = []
+
+    def note(name: str) -> Any:
+        def hook(layer: nn.Module, given: Any, out: Any) -> None:
+            if isinstance(out, torch.Tensor):
+                count = sum(p.numel() for p in layer.parameters())
+                rows.append({"name": name, "layer": str(layer), "output": list(out.shape[1:]), "parameters": count})
+
+        return hook
+
+    for name, layer in model.module_.named_modules():
+        if not any(True for _ in layer.children()) and name:
+            handles.append(layer.register_forward_hook(note(name)))
+    try:
+        with torch.no_grad():
+            model.module_.decode(model.module_.code(torch.zeros(2, *model.processor_.shape)))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return rows
+
+
+def _tensors(model: BaseAutoencoder) -> dict[str, torch.Tensor]:
+    parts = {"module": model.module_, "objective": model.objective_}
+    return {
+        f"{part}.{name}": tensor.detach().cpu().clone().contiguous()
+        for part, module in parts.items()
+        for name, tensor in module.state_dict().items()
+    }
+
+
+def _config(model: BaseAutoencoder) -> dict[str, Any]:
+    names = vars(model).get("feature_names_in_")
+    history = [{key: value for key, value in record.items() if key != "seconds"} for record in model.history_]
+    return {
+        "diabolo": FORMAT,
+        "class": type(model).part_name,  # type: ignore[attr-defined]
+        "params": {name: _plain(name, value) for name, value in model.get_params(deep=False).items()},
+        "resolved": {name: _plain(name, value) for name, value in model._resolved.items()},
+        "choices": [choice.as_dict() for choice in model.choices_],
+        "processor": {"name": model.processor_.part_name, "state": model.processor_.state()},  # type: ignore[attr-defined]
+        "history": history,
+        "metrics": model.metrics_,
+        "n_components": model.n_components_,
+        "code_shape": list(model.code_shape_),
+        "scale": {"scale": model.module_.scale, "output": model.module_.scales_output},
+        "n_features_in": vars(model).get("n_features_in_"),
+        "feature_names": None if names is None else [str(name) for name in names],
+    }
+
+
+def _plain(name: str, value: Any) -> Any:
+    """A parameter as JSON; parts must have been given by name or Spec."""
+    if isinstance(value, Spec):
+        return {"spec": {"name": value.name, "params": {key: _plain(key, item) for key, item in value.params.items()}}}
+    if isinstance(value, Trainer):
+        knobs = value.get_params(deep=False)
+        return {"trainer": {key: _plain(key, item) for key, item in knobs.items() if key != "callbacks"}}
+    if isinstance(value, Device):
+        return {"device": vars(value)}
+    if isinstance(value, Custom) or (isinstance(value, tuple) and value and isinstance(value[0], nn.Module)):
+        return {"custom": True}
+    if isinstance(value, tuple | list):
+        return {"tuple" if isinstance(value, tuple) else "list": [_plain(name, item) for item in value]}
+    if isinstance(value, np.generic):
+        return value.item()
+    if name == "random_state" and not isinstance(value, int):
+        return None
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise ModelError(
+        f"cannot save {name}={type(value).__name__}(…): a saved model holds no code. Give the part by name, "
+        f"for example Spec('{name}', …) or a text, so that it can be found again when the model is loaded."
+    )
+
+
+def _restored(value: Any, encoder: nn.Module | None, decoder: nn.Module | None) -> Any:
+    if not isinstance(value, Mapping):
+        return value
+    kind, held = next(iter(value.items()))
+    if kind == "spec":
+        return Spec(held["name"], **{key: _restored(item, encoder, decoder) for key, item in held["params"].items()})
+    if kind == "trainer":
+        return Trainer(**{key: _restored(item, encoder, decoder) for key, item in held.items()})
+    if kind == "device":
+        return Device(**held)
+    if kind == "custom":
+        if encoder is None or decoder is None:
+            raise ModelError("this model was made of your own modules: load(path, encoder=…, decoder=…).")
+        return Custom(encoder, decoder)
+    items = [_restored(item, encoder, decoder) for item in held]
+    return tuple(items) if kind == "tuple" else items
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    file = folder / CONFIG
+    if not file.is_file():
+        partial = any(folder.glob("*.safetensors")) if folder.is_dir() else False
+        hint = (
+            "it holds an unfinished training; finish it with --resume"
+            if partial
+            else "a model is a folder with config.json"
+        )
+        raise ModelError(f"{folder.name!r} is not a model: {hint}.")
+    if file.stat().st_size > MAX_CONFIG_BYTES:
+        raise ModelError(
+            f"{folder.name}/{CONFIG} is larger than {MAX_CONFIG_BYTES} bytes; this is no configuration of ours."
+        )
+    try:
+        config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        version = int(config["diabolo"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{folder.name}/{CONFIG} is damaged or not ours ({error}).") from error
+    if version > FORMAT:
+        raise ModelError(
+            f"{folder.name!r} has format {version}; this diabolo reads up to {FORMAT}. Upgrade: pip install -U diabolo."
+        )
+    if config.pop("config_sha256", None) != _digest(config):
+        raise ModelError(f"{folder.name}/{CONFIG} was altered or truncated: its checksum does not match.")
+    return config
+
+
+def _load_weights(model: BaseAutoencoder, resolved: Any, folder: Path, config: dict[str, Any]) -> None:
+    """Check the file, build on the meta device (no memory yet), compare shapes, then take the tensors."""
+    file = folder / WEIGHTS
+    if not file.is_file():
+        raise ModelError(f"{folder.name!r} lacks {WEIGHTS}; copy the whole folder.")
+    if _sha256(file) != config["weights_sha256"]:
+        raise ModelError(f"{folder.name}/{WEIGHTS} was altered or truncated: its checksum does not match.")
+    shapes = (model.processor_.shape, model.processor_.target_shape)
+    custom = any(isinstance(value, Custom) for value in resolved.get_params(deep=False).values())
+    with torch.device("cpu" if custom else "meta"), torch.random.fork_rng(devices=[]):
+        recipe = _known(lambda: resolved.build(*shapes), folder)
+    with safe_open(file, "pt") as held:
+        if "module.shift" in held.keys():  # noqa: SIM118
+            recipe.module.standardise(held.get_tensor("module.shift"), **config["scale"])
+        for prefix, part in (("module.", recipe.module), ("objective.", recipe.objective)):
+            expected = part.state_dict()
+            found = {name[len(prefix) :] for name in held.keys() if name.startswith(prefix)}  # noqa: SIM118
+            wrong = found ^ set(expected) or {
+                n for n in found if held.get_slice(prefix + n).get_shape() != list(expected[n].shape)
+            }
+            if wrong:
+                raise ModelError(f"{folder.name!r}: weights and configuration do not fit at {sorted(wrong)[0]!r}.")
+            part.load_state_dict({name: held.get_tensor(prefix + name) for name in found}, assign=True)
+    model.module_, model.objective_ = recipe.module.eval(), recipe.objective.eval()
+
+
+def _known(make: Any, folder: Path) -> Any:
+    """Errors of a configuration that names what this version does not know are errors of the model."""
+    try:
+        return make()
+    except ModelError:
+        raise
+    except (ValueError, TypeError, KeyError, RuntimeError) as error:
+        raise ModelError(f"{folder.name!r} cannot be rebuilt: {error}") from error
+
+
+def _digest(config: Mapping[str, Any]) -> str:
+    text = json.dumps(config, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

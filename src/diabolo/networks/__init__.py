@@ -1,0 +1,1 @@
+"""Encoder and decoder of one architecture, side by side."""

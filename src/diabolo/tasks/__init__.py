@@ -1,0 +1,1 @@
+"""What a fitted model is asked to do: one verb a file."""

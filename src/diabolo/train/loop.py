@@ -1,0 +1,418 @@
+"""The loop: every step is one move per player; its whole state can be written down and taken up again."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from ..core import Batch, Feed, Output, SelfTrained, StepHook, make
+from ..core.errors import Interrupted, TrainingError
+from .callbacks import Callback
+from .device import Device
+from .optimisers import Player
+from .stage import Stage
+
+if TYPE_CHECKING:
+    from .trainer import Trainer
+
+CHECK_EVERY = 32
+MAX_RESCUES = 3
+
+
+class Loop:
+    """One run of `Trainer.fit`.
+
+    Readable by callbacks: ``stage_index, epoch, epochs, step, total, batch_size, loss, validation_loss,
+    progress, history``.
+    """
+
+    def __init__(
+        self, trainer: Trainer, stages: Sequence[Stage], feed: Feed, validation: Feed | None, seed: int
+    ) -> None:
+        self.trainer, self.stages, self.feed, self.validation, self.seed = trainer, list(stages), feed, validation, seed
+        self.device = Device.of(trainer.device)
+        self.schedule = make("schedule", trainer.schedule)
+        self.batch_size = len(feed) if trainer.batch_size == "full" else min(int(trainer.batch_size), len(feed))
+        self.stage_index = self.epoch = self.position = self.step = self.rescues = self.wait = 0
+        self.lr_scale, self.best, self.best_epoch = 1.0, math.inf, -1
+        self.best_tensors: list[Tensor] = []
+        self.history: list[dict[str, Any]] = []
+        self.sums: dict[str, Tensor] = {}
+        self.rows = 0
+        self.validation_loss: float | None = None
+        self._last = torch.zeros(())
+        self._stop: str | None = None
+        self._interrupted = False
+        self._players: list[tuple[SelfTrained | None, Player]] = []
+        self._hooks = [c for c in trainer.callbacks if type(c).on_step is not Callback.on_step]
+
+    # what callbacks read ------------------------------------------------------------------------------------
+
+    @property
+    def stage(self) -> Stage:
+        """The stage in work."""
+        return self.stages[min(self.stage_index, len(self.stages) - 1)]
+
+    @property
+    def epochs(self) -> int:
+        """Epochs planned for the stage in work."""
+        return int(self.stage.epochs if self.stage.epochs is not None else self.trainer.epochs)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return -(-len(self.feed) // self.batch_size)
+
+    @property
+    def total(self) -> int:
+        """Steps planned for the stage in work."""
+        return self.epochs * self.steps_per_epoch
+
+    @property
+    def loss(self) -> float:
+        """The training loss of the last step."""
+        return float(self._last)
+
+    @property
+    def progress(self) -> float:
+        """Share of all planned work that is done, in [0, 1]."""
+        done = self.stage_index + self.step / max(1, self.total)
+        return min(1.0, done / len(self.stages))
+
+    def stop(self, reason: str) -> None:
+        """Ask the loop to end after this step."""
+        self._stop = reason
+
+    def tell(self, text: str) -> None:
+        """Pass a message to every callback."""
+        for callback in self.trainer.callbacks:
+            callback.on_message(self, text)
+
+    # running ------------------------------------------------------------------------------------------------
+
+    def run(self) -> list[dict[str, Any]]:
+        """All stages from where the state stands. Raises `Interrupted` after Ctrl-C, `TrainingError` on NaN."""
+        with self.device.context(self._work()), self._signals():
+            self._enter_stage()
+            try:
+                for callback in self.trainer.callbacks:
+                    callback.on_start(self)
+                while self.stage_index < len(self.stages) and not self._stop:
+                    self._run_stage()
+                    self._leave_stage()
+            finally:
+                for _, player in self._players:
+                    player.release()
+                for callback in self.trainer.callbacks:
+                    callback.on_end(self)
+        return self.history
+
+    def _work(self) -> float:
+        """FLOP of the largest matrix product of a step, for dense layers."""
+        sizes = [p.numel() for stage in self.stages for p in stage.parts().parameters() if p.ndim == 2]
+        kernels = any(p.ndim > 2 for stage in self.stages for p in stage.parts().parameters())
+        return math.inf if kernels else 2.0 * self.batch_size * max(sizes, default=1)
+
+    def begin(self) -> None:
+        """Make ready for `online` steps, without a plan of epochs."""
+        self._enter_stage()
+        self._random = torch.get_rng_state()
+
+    def online(self, feed: Feed) -> None:
+        """One pass over rows as they come, one step a batch (online learning)."""
+        self._parts.train()
+        with torch.random.fork_rng(devices=[]), self.device.context(self._work()):
+            torch.set_rng_state(self._random)
+            for batch in feed.batches(self.batch_size):
+                self.train_step(batch)
+            self._random = torch.get_rng_state()
+        self._parts.eval()
+
+    def _enter_stage(self) -> None:
+        parts = self.stage.parts().to(self.device.torch)
+        own = [part for part in parts.modules() if isinstance(part, SelfTrained)]
+        owned = {id(p) for part in own for p in part.own_parameters()}
+        lr = self.trainer.rate()
+        main = [p for p in self.stage.parameters() if id(p) not in owned]
+        self._players = [(None, Player(main, self.trainer.optimiser(), lr, self.trainer.clip))]
+        for part in own:
+            self._players.append((part, Player(list(part.own_parameters()), "adam", min(lr, 1e-3), self.trainer.clip)))
+        self._everything = list(parts.parameters())
+        self._step_hooks = [part for part in parts.modules() if isinstance(part, StepHook)]
+        self._parts = parts.train()
+        self._compute = self.device.compiled(self._forward)
+
+    def _leave_stage(self) -> None:
+        if self.best_tensors:
+            for now, best in zip(self._tensors(), self.best_tensors, strict=True):
+                now.copy_(best)
+        for _, player in self._players:
+            player.release()
+        self._parts.eval()
+        if self._stop:
+            return
+        self.stage_index += 1
+        self.epoch = self.position = self.step = self.rescues = self.wait = 0
+        self.lr_scale, self.best, self.best_epoch, self.best_tensors = 1.0, math.inf, -1, []
+        if self.stage_index < len(self.stages):
+            self._enter_stage()
+
+    def _run_stage(self) -> None:
+        while self.epoch < self.epochs and not self._stop:
+            good = self.state()
+            began = time.perf_counter()
+            if not self._run_epoch():
+                self._rescue(good)
+                continue
+            if self._stop and self.position < self.steps_per_epoch:
+                self._partial_best()
+                return
+            self._close_epoch(time.perf_counter() - began)
+
+    def _run_epoch(self) -> bool:
+        """One epoch from ``position``; False if the loss stopped being finite."""
+        for batch in self.feed.batches(self.batch_size, seed=self.seed, epoch=self.epoch, start=self.position):
+            self.train_step(batch)
+            self.position += 1
+            if self.step % CHECK_EVERY == 0 and not math.isfinite(self.loss):
+                return False
+            for hook in self._hooks:
+                hook.on_step(self)
+            if self._interrupted:
+                self._leave_interrupted()
+            if self._stop:
+                break
+        return all(math.isfinite(float(total)) for total in self.sums.values())
+
+    def _close_epoch(self, seconds: float) -> None:
+        means = {name: float(total) / max(1, self.rows) for name, total in self.sums.items()}
+        validation = self.evaluate(self.validation) if self.validation is not None else None
+        record = {"stage": self.stage_index, "epoch": self.epoch + 1, "train": means, "validation": validation}
+        self.history.append({**record, "lr": self.trainer.rate() * self._rate(self.step - 1), "seconds": seconds})
+        self.sums, self.rows, self.position = {}, 0, 0
+        self.validation_loss = validation["loss"] if validation is not None else None
+        self.epoch += 1
+        self._remember(self.validation_loss)
+        for callback in self.trainer.callbacks:
+            callback.on_epoch(self)
+
+    def _remember(self, loss: float | None) -> None:
+        """Keep the best state; stop when it has not improved for ``patience`` epochs."""
+        if loss is None:
+            return
+        if loss < self.best:
+            self.best, self.best_epoch, self.wait = loss, self.epoch, 0
+            self.best_tensors = [tensor.detach().clone() for tensor in self._tensors()]
+            return
+        self.wait += self._settled()
+        patience = self.trainer.patience_for(self.epochs)
+        if patience is not None and self.wait >= patience and self.epoch < self.epochs:
+            self.tell(
+                f"stopped early after epoch {self.epoch}: no improvement on validation data "
+                f"since epoch {self.best_epoch}"
+            )
+            self.epoch = self.epochs
+
+    def _settled(self) -> bool:
+        """Whether the rate has come down: while it is high, validation errors wander and say little."""
+        return float(self.schedule(self.step, self.total)) <= 0.5 or self.trainer.schedule == "constant"
+
+    def _partial_best(self) -> None:
+        """Stopped inside an epoch: the present state competes with the best one."""
+        if self.validation is not None:
+            self._remember(self.evaluate(self.validation)["loss"])
+
+    # one step -----------------------------------------------------------------------------------------------
+
+    def train_step(self, batch: Batch) -> None:
+        """One move per player on a batch."""
+        stage, device = self.stage, self.device.torch
+        if device.type != "cpu":
+            batch = batch.map(lambda tensor: tensor.to(device, non_blocking=True))
+        batch = stage.prepare(batch)
+        seen = stage.corruption(batch) if stage.corruption is not None else batch
+        rate = self._rate(self.step)
+        main = self._players[0][1]
+        with self._only(main):
+            main.move(lambda: self._main_loss(seen), rate)
+        for part, player in self._players[1:]:
+            self._move_own(part, player, seen, rate)  # type: ignore[arg-type]
+        for hook in self._step_hooks:
+            hook.after_step(self.step)
+        self.step += 1
+
+    def _rate(self, step: int) -> float:
+        return self.lr_scale * float(self.schedule(step, self.total))
+
+    def _forward(self, seen: Batch) -> tuple[Tensor, dict[str, Tensor], Output]:
+        out = self.stage.module(seen)
+        total, terms = self.stage.objective(self.stage.module, seen, out, self.step, self.total)
+        return total, terms, out
+
+    def _main_loss(self, seen: Batch) -> Tensor:
+        total, terms, out = self._compute(seen)
+        total.backward()
+        self._last, self._out = total.detach(), out
+        rows = len(seen.x)
+        self.rows += rows
+        for name, value in {"loss": total, **terms}.items():
+            value = value.detach() * rows
+            self.sums[name] = self.sums[name] + value if name in self.sums else value
+        return self._last
+
+    def _move_own(self, part: SelfTrained, player: Player, seen: Batch, rate: float) -> None:
+        out = self._out.detach()
+
+        def closure() -> Tensor:
+            loss = part.own_loss(self.stage.module, seen, out)
+            loss.backward()
+            return loss
+
+        with self._only(player):
+            for _ in range(part.steps):
+                player.move(closure, rate)
+
+    @contextmanager
+    def _only(self, player: Player) -> Iterator[None]:
+        """Freeze what the player does not own, if there is more than one player."""
+        if len(self._players) == 1:
+            yield
+            return
+        keep, before = {id(p) for p in player.params}, [p.requires_grad for p in self._everything]
+        for p in self._everything:
+            p.requires_grad_(id(p) in keep)
+        try:
+            yield
+        finally:
+            for p, grad in zip(self._everything, before, strict=True):
+                p.requires_grad_(grad)
+
+    @torch.no_grad()
+    def evaluate(self, feed: Feed) -> dict[str, float]:
+        """Mean of every term over a feed, in evaluation mode; draws no number from the training stream."""
+        self._parts.eval()
+        sums: dict[str, Tensor] = {}
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            for batch in feed.batches(max(self.batch_size, 1024)):
+                batch = self.stage.prepare(batch.map(lambda tensor: tensor.to(self.device.torch)))
+                out = self.stage.module(batch)
+                total, terms = self.stage.objective(self.stage.module, batch, out, self.total, self.total)
+                for name, value in {"loss": total, **terms}.items():
+                    sums[name] = sums.get(name, torch.zeros(())) + value.cpu() * len(batch.x)
+        self._parts.train()
+        return {name: float(total) / len(feed) for name, total in sums.items()}
+
+    # state --------------------------------------------------------------------------------------------------
+
+    def _tensors(self) -> list[Tensor]:
+        """Parameters and buffers of all stages, each once, in a fixed order."""
+        parts = nn.ModuleList(part for stage in self.stages for part in stage.parts())
+        return [*(p.data for p in parts.parameters()), *parts.buffers()]
+
+    def state(self) -> dict[str, Any]:
+        """Everything the rest of training depends on."""
+        return {
+            "tensors": [tensor.detach().clone() for tensor in self._tensors()],
+            "optimizers": [_copied(player.state()) for _, player in self._players],
+            "best_tensors": list(self.best_tensors),
+            "sums": dict(self.sums),
+            "random": torch.get_rng_state(),
+            "history": list(self.history),
+            **{name: getattr(self, name) for name in _NUMBERS},
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a state; the stages before it are done, those after it still to come."""
+        if state["stage_index"] != self.stage_index:
+            self.stage_index = state["stage_index"]
+            if self.stage_index < len(self.stages):
+                self._enter_stage()
+        with torch.no_grad():
+            for now, then in zip(self._tensors(), state["tensors"], strict=True):
+                now.copy_(then)
+        for (_, player), saved in zip(self._players, state["optimizers"], strict=True):
+            player.restore(_copied(saved))
+        for name in (*_NUMBERS, "history", "sums", "best_tensors"):
+            setattr(self, name, state[name])
+        self.history, self.sums = list(self.history), dict(self.sums)
+        torch.set_rng_state(state["random"])
+
+    def _rescue(self, good: dict[str, Any] | None) -> None:
+        """The loss is NaN or infinite: back to the start of the epoch, with half the step."""
+        rescues = self.rescues + 1
+        if good is None or rescues > MAX_RESCUES:
+            raise TrainingError(
+                f"the loss stopped being finite in epoch {self.epoch + 1}, {MAX_RESCUES} smaller steps did not help; "
+                "try a smaller lr, clip=1.0, or look for extreme values in the data."
+            )
+        scale = self.lr_scale / 2
+        self.restore(good)
+        self.rescues, self.lr_scale = rescues, scale
+        self.tell(
+            f"the loss was not finite in epoch {self.epoch + 1}; went back to its start with a learning rate "
+            f"{1 / scale:g} times smaller (attempt {rescues} of {MAX_RESCUES})"
+        )
+
+    def fingerprint(self) -> str:
+        """A hash of everything that decides the run: plan, seed, starting weights, rows (their number and a part)."""
+        digest = hashlib.sha256()
+        knobs = {name: str(value) for name, value in self.trainer.get_params(deep=False).items() if name != "callbacks"}
+        plan = [(stage.epochs, str(stage.module), str(stage.objective)) for stage in self.stages]
+        rows = len(self.validation) if self.validation is not None else 0
+        digest.update(repr((knobs, plan, self.seed, len(self.feed), rows)).encode())
+        for tensor in [*self._tensors(), *(batch.target for batch in islice(self.feed.batches(4096), 1))]:
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    # interruption -------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Turn the first Ctrl-C into a stop between two steps; a second one ends at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.getsignal(signal.SIGINT)
+
+        def handle(number: int, frame: Any) -> None:
+            if self._interrupted:
+                raise KeyboardInterrupt
+            self._interrupted = True
+
+        signal.signal(signal.SIGINT, handle)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def _leave_interrupted(self) -> None:
+        for callback in self.trainer.callbacks:
+            callback.on_interrupt(self)
+        raise Interrupted(f"interrupted in epoch {self.epoch + 1} of {self.epochs}.")
+
+
+_NUMBERS = (
+    "stage_index", "epoch", "position", "step", "rescues", "wait", "lr_scale", "best", "best_epoch", "rows",
+    "validation_loss",
+)  # fmt: skip
+
+
+def _copied(value: Any) -> Any:
+    """A deep copy of a nested state, tensors detached."""
+    if isinstance(value, Tensor):
+        return value.detach().clone()
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_copied(item) for item in value)
+    return value

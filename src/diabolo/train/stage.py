@@ -1,0 +1,44 @@
+"""Stage: one phase of training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from ..core import AutoencoderModule, Batch, Corruption, Objective
+
+
+@dataclass
+class Stage:
+    """What is trained, on what, for how long.
+
+    ``trainable`` chooses the module's parameters by name (None: all); ``inputs`` is a frozen map applied to
+    the data first (the layers below, in greedy pre-training); ``epochs`` overrides the trainer's.
+    """
+
+    module: AutoencoderModule
+    objective: Objective
+    corruption: Corruption | None = None
+    trainable: Callable[[str], bool] | None = None
+    epochs: int | None = None
+    inputs: Callable[[Tensor], Tensor] | None = None
+
+    def parts(self) -> nn.ModuleList:
+        """Module and objective as one, for devices, modes and checkpoints."""
+        return nn.ModuleList([self.module, self.objective])
+
+    def parameters(self) -> list[nn.Parameter]:
+        """The parameters that train in this stage."""
+        chosen = [p for name, p in self.module.named_parameters() if self.trainable is None or self.trainable(name)]
+        return [p for p in [*chosen, *self.objective.parameters()] if p.requires_grad]
+
+    def prepare(self, batch: Batch) -> Batch:
+        """The batch as this stage sees it, before corruption."""
+        if self.inputs is None:
+            return batch
+        with torch.no_grad():
+            x = self.inputs(batch.x)
+        return replace(batch, x=x, target=x)
