@@ -298,7 +298,7 @@ def test_file_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.Mo
         raise OSError("disk full")
 
     monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(DataError, match="disk full"):
         write_report(Model(), noise(9, 4), path, title="second")
     assert path.read_text("utf-8") == first
     assert [item.name for item in path.parent.iterdir()] == ["report.html"]

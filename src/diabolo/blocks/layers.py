@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -22,6 +23,9 @@ for _name, _activation in {
 }.items():
     register("activation", _name)(_activation)
 
+WEIGHTED = (
+    nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d,
+)  # fmt: skip
 NORMS = ("none", "batch", "layer")
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
@@ -38,9 +42,7 @@ def activation(name: str) -> nn.Module:
 
 def glorot(layer: nn.Module) -> nn.Module:
     """Glorot-uniform weights, zero bias (Glorot & Bengio 2010); measured to start ahead of PyTorch's default."""
-    if isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d) or isinstance(
-        layer, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d
-    ):
+    if isinstance(layer, WEIGHTED):
         nn.init.xavier_uniform_(layer.weight)
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
@@ -80,6 +82,7 @@ class Mlp(nn.Module):
 
         (B, sizes[0]) ──Linear, norm, activation, dropout── … ──Linear──▶ (B, sizes[-1])
 
+    >>> import torch
     >>> Mlp((4, 8, 2), "relu")(torch.zeros(3, 4)).shape
     torch.Size([3, 2])
     """
@@ -94,7 +97,7 @@ class Mlp(nn.Module):
                 finish(nn.Linear(wide, out), out, act, kind, dropout)
                 if i < last
                 else finish(nn.Linear(wide, out), out, "linear")
-                for i, (wide, out) in enumerate(zip(sizes, sizes[1:], strict=False))
+                for i, (wide, out) in enumerate(pairwise(sizes))
             )
         )
 
@@ -109,5 +112,7 @@ class Mlp(nn.Module):
         return self.stages[-1][0]  # type: ignore[index, return-value]
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.stages(x)
-        return out
+        for stage in self.stages:
+            for layer in stage:  # type: ignore[attr-defined]
+                x = layer(x)
+        return x

@@ -21,6 +21,7 @@ from .options import (
     SizeOpt,
     StrictOpt,
     TargetOpt,
+    data_options,
     read,
     tell,
 )
@@ -36,10 +37,11 @@ def encode(
     strict: StrictOpt = False, size: SizeOpt = None, force: ForceOpt = False,
 ) -> None:  # fmt: skip
     """Write the codes of DATA: .npy keeps (N, *P, D); .parquet and .csv get key columns and z0, z1, …"""
-    _check_out(out, force)
-    fitted = _load(model)
-    source = read(data, model=fitted, **_given(locals()))
-    _write(out, fitted.transform(source), source, force, "codes")
+    options = data_options(locals())
+    fitted = _open(model, out, force, pictures=False)
+    source = read(data, model=fitted, **options)
+    codes = fitted.transform(source)
+    _write(out, codes if out.suffix == ".npy" else codes.reshape(len(codes), -1), source, force, "code", fitted)
 
 
 def reconstruct(
@@ -48,10 +50,10 @@ def reconstruct(
     strict: StrictOpt = False, size: SizeOpt = None, force: ForceOpt = False,
 ) -> None:  # fmt: skip
     """Write DATA as it comes back through the code: arrays to .npy, tables to .parquet/.csv, pictures to a folder."""
-    _check_out(out, force)
-    fitted = _load(model)
-    source = read(data, model=fitted, **_given(locals()))
-    _write(out, fitted.reconstruct(source), source, force, "rows")
+    options = data_options(locals())
+    fitted = _open(model, out, force, pictures=True)
+    source = read(data, model=fitted, **options)
+    _write(out, _named(fitted, fitted.reconstruct(source), out), source, force, "row", fitted)
 
 
 def score(
@@ -60,67 +62,79 @@ def score(
     strict: StrictOpt = False, size: SizeOpt = None, force: ForceOpt = False,
 ) -> None:  # fmt: skip
     """Write the reconstruction error of every row of DATA (higher is worse), as column 'error' or as an array."""
-    _check_out(out, force)
-    fitted = _load(model)
-    source = read(data, model=fitted, **_given(locals()))
+    options = data_options(locals())
+    fitted = _open(model, out, force, pictures=False)
+    source = read(data, model=fitted, **options)
     errors = -fitted.score_samples(source)
-    if out.suffix == ".npy":
-        _write(out, errors, source, force, "errors")
-        return
-    from ..core.errors import require
+    if out.suffix != ".npy":
+        from ..core.errors import require
 
-    pandas = require("pandas", "table", f"writing {out.suffix}")
-    _write(out, pandas.DataFrame({"error": errors}), source, force, "errors")
+        errors = require("pandas", "table", f"writing {out.suffix}").DataFrame({"error": errors})
+    _write(out, errors, source, force, "error", fitted)
 
 
 def decode(model: ModelArg, codes: CodesArg, out: OutOpt, force: ForceOpt = False) -> None:
     """Turn codes back into rows of the kind the model was trained on."""
-    _check_out(out, force)
-    fitted = _load(model)
+    fitted = _open(model, out, force, pictures=True)
     values, keys = _codes(Path(codes), fitted)
-    _write(out, fitted.inverse_transform(values), keys, force, "rows")
+    _write(out, _named(fitted, fitted.inverse_transform(values), out), keys, force, "row")
 
 
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    """The data options out of a command's locals."""
-    names = ("as_", "target", "key", "exclude", "array", "include", "no_header", "strict", "size")
-    return {name: options[name] for name in names}
-
-
-def _load(path: Path) -> Any:
+def _open(path: Path, out: Path, force: bool, *, pictures: bool) -> Any:
+    """The model, once it is clear that the result can be written where it is to go."""
+    from ..data import TableProcessor, check_out
+    from ..data.write import SUFFIXES
     from ..estimators.saving import load
 
-    return load(path)
+    check_out(out, force=force, suffixes=(*SUFFIXES, "") if pictures else SUFFIXES)
+    fitted = load(path)
+    if isinstance(fitted.processor_, TableProcessor) and pictures:
+        check_out(out, force=force, suffixes=tuple(name for name in SUFFIXES if name != ".npy"))
+    return fitted
 
 
-def _check_out(out: Path, force: bool) -> None:
-    from ..data import check_out
+def _named(model: Any, rows: Any, out: Path) -> Any:
+    """Rows with the names of their columns, for a table that the model took as an array."""
+    columns = model.metrics_.get("data", {}).get("columns")
+    if not columns or out.suffix == ".npy":
+        return rows
+    from ..core.errors import require
 
-    check_out(out, force=force)
+    return require("pandas", "table", f"writing {out.suffix}").DataFrame(rows, columns=columns)
 
 
-def _write(out: Path, rows: Any, source: Any, force: bool, what: str) -> None:
+def _write(out: Path, rows: Any, source: Any, force: bool, what: str, model: Any = None) -> None:
     from ..data import write
 
-    keys = vars(source).get("keys") if source is not None else None
-    write(out, rows, keys=keys, force=force)
-    tell(f"{len(rows)} {what} -> {out}")
+    for note in vars(model.processor_).get("notices", ()) if model is not None else ():
+        tell(f"  {note}")
+    write(out, rows, keys=None if source is None else source.keys, force=force)
+    tell(f"{len(rows):,} {what}{'' if len(rows) == 1 else 's'} -> {out}")
 
 
 def _codes(path: Path, model: Any) -> tuple[Any, Any]:
     """Codes from a file, in the model's shape, and the key columns beside them."""
+    import numpy as np
+
     from ..core.errors import DataError
     from ..data import open as open_source
 
     names = [f"z{i}" for i in range(model.n_components_)]
+    asked = f"codes of this model are {names[0]} to {names[-1]}" if len(names) > 1 else "the code of this model is z0"
     if path.suffix == ".npy":
         return open_source(path, as_="array").rows, None
-    source = open_source(path, target="none")
+    source = open_source(path, columns=names, keep="*")
+    if source.modality != "table":
+        raise DataError(f"{path.name} holds no codes: give the .npy, .parquet or .csv that 'diabolo encode' wrote.")
     frame = source.rows
     missing = [name for name in names if name not in frame]
     if missing:
-        raise DataError(f"{path.name} has no column {missing[0]!r}; codes of this model are {names[0]} to {names[-1]}.")
-    rest = [name for name in frame if name not in names]
-    keys = frame[rest] if rest else None
-    source.keys = keys if source.keys is None else source.keys.join(keys) if keys is not None else source.keys
-    return frame[names].to_numpy("float32").reshape(len(frame), *model.code_shape_), source
+        raise DataError(f"{path.name} has no column {missing[0]!r}; {asked}.")
+    try:
+        values = frame[names].to_numpy("float32")
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{path.name}: columns {names[0]} to {names[-1]} must be numbers: {error}.") from error
+    if not np.isfinite(values).all():
+        row, column = (int(place[0]) for place in np.nonzero(~np.isfinite(values)))
+        raise DataError(f"{path.name}: column {names[column]!r} has no number at row {row}; a code must be whole.")
+    return values.reshape(len(frame), *model.code_shape_), source

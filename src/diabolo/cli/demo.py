@@ -16,7 +16,7 @@ def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the model, codes and the report.")] = Path(
         "demo"
     ),
-    seed: Annotated[int, typer.Option("--seed")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="All randomness comes from it.", min=0)] = 0,
 ) -> None:
     """Fit, encode, reconstruct and report on scikit-learn's digits; prints the comparison with PCA for three sizes."""
     from ..data import open as open_source
@@ -26,7 +26,7 @@ def demo(
     from ..tasks.reduce import compare
     from ..train import Progress, Trainer
     from . import job
-    from .show import _table
+    from .tables import table
 
     source = open_source("digits")
     learn, held = job.split(source, 0.25, seed)
@@ -54,6 +54,7 @@ def demo(
                 title="digits, a code of 16",
             )
     title = f"Squared error of {len(held)} held-out digits (pixels 0 to 16), with 95 % intervals"
-    _table(shown, title, ("code", "autoencoder", "PCA", "mean", "error below PCA's"), rows)
+    heads = ("code", "autoencoder", "PCA", "mean", "error below PCA's")
+    table(shown, title, heads, rows, right=(0, 1, 2, 3, 4))
     tell(f"model -> {out / 'digits-16'}   codes -> {out / 'codes.npy'}   report -> {out / 'report.html'}")
     tell(f"next: diabolo fit YOUR_DATA --out model   (or: diabolo info {out / 'digits-16'})")

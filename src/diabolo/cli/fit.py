@@ -21,9 +21,16 @@ from .options import (
     StrictOpt,
     TargetOpt,
     console,
+    data_options,
     read,
     tell,
 )
+
+MODEL, TRAINING, RUN = "What is trained", "How it is trained", "Running"
+
+
+def _option(panel: str, name: str, text: str, **more: Any) -> Any:
+    return typer.Option(name, help=text, rich_help_panel=panel, **more)
 
 
 def fit(
@@ -31,41 +38,41 @@ def fit(
     data: DataArg,
     out: OutOpt,
     model: Annotated[
-        str, typer.Option("--model", help="A named model; 'diabolo parts model' lists them.")
+        str, _option(MODEL, "--model", "A named model; 'diabolo parts model' lists them.")
     ] = "autoencoder",
-    latent: Annotated[str, typer.Option("--latent", help="Size of the code.")] = "auto",
-    hidden: Annotated[str, typer.Option("--hidden", help="Widths of hidden layers: 128,64 (empty: linear).")] = "auto",
+    latent: Annotated[str, _option(MODEL, "--latent", "Values in a code.")] = "auto",
+    hidden: Annotated[str, _option(MODEL, "--hidden", "Widths of hidden layers: 128,64 (empty: linear).")] = "auto",
     network: Annotated[
-        str, typer.Option("--network", help="dense, conv, with parameters: 'conv(norm=\"batch\")'.")
+        str, _option(MODEL, "--network", "dense or conv, also with parameters: 'conv(norm=\"batch\")'.")
     ] = "auto",
-    loss: Annotated[str, typer.Option("--loss", help="squared, absolute, huber, bernoulli, gaussian, …")] = "auto",
-    corruption: Annotated[str | None, typer.Option("--corruption", help="noise, masking: 'noise(std=0.2)'.")] = None,
-    penalty: Annotated[list[str] | None, typer.Option("--penalty", help="One more term (repeatable).")] = None,
-    beta: Annotated[float | None, typer.Option("--beta", help="Weight of the KL term (variational models).")] = None,
-    epochs: Annotated[str, typer.Option("--epochs")] = "auto",
-    batch_size: Annotated[str, typer.Option("--batch-size", help="Rows a step, or 'full'.")] = "auto",
-    lr: Annotated[str, typer.Option("--lr", help="Peak learning rate.")] = "auto",
-    optimizer: Annotated[str, typer.Option("--optimizer", help="muon, adam, adamw, sgd, lbfgs.")] = "auto",
-    schedule: Annotated[str, typer.Option("--schedule", help="one-cycle, constant, cosine, linear.")] = "one-cycle",
-    clip: Annotated[float | None, typer.Option("--clip", help="Largest gradient norm.")] = None,
-    patience: Annotated[str, typer.Option("--patience", help="Epochs without improvement before stopping.")] = "auto",
-    holdout: Annotated[float, typer.Option("--holdout", help="Share of rows kept for the final comparison.")] = 0.1,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, mps.")] = "auto",
-    precision: Annotated[str, typer.Option("--precision", help="fp32 or bf16.")] = "fp32",
-    seed: Annotated[int, typer.Option("--seed")] = 0,
-    config: Annotated[
-        Path | None, typer.Option("--config", help="TOML file of options; the command line wins.")
+    loss: Annotated[str, _option(MODEL, "--loss", "squared, absolute, huber, bernoulli, gaussian, …")] = "auto",
+    corruption: Annotated[
+        str | None, _option(MODEL, "--corruption", "What the encoder is denied: noise, masking, 'noise(std=0.2)'.")
     ] = None,
-    init: Annotated[Path | None, typer.Option("--init", help="Start from this model's weights.")] = None,
-    freeze: Annotated[
-        str | None, typer.Option("--freeze", help="With --init: keep encoder or decoder as it is.")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted fit stopped.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and an estimate; train nothing.")] = False,
+    penalty: Annotated[list[str] | None, _option(MODEL, "--penalty", "One more term (repeatable).")] = None,
+    beta: Annotated[float | None, _option(MODEL, "--beta", "Weight of the KL term (variational models).")] = None,
+    init: Annotated[Path | None, _option(MODEL, "--init", "Start from this model's weights.")] = None,
+    freeze: Annotated[str | None, _option(MODEL, "--freeze", "With --init: keep encoder or decoder as it is.")] = None,
+    epochs: Annotated[str, _option(TRAINING, "--epochs", "Most passes over the rows.")] = "auto",
+    batch_size: Annotated[str, _option(TRAINING, "--batch-size", "Rows a step, or 'full'.")] = "auto",
+    lr: Annotated[str, _option(TRAINING, "--lr", "Peak learning rate.")] = "auto",
+    optimizer: Annotated[str, _option(TRAINING, "--optimizer", "muon, adam, adamw, sgd, lbfgs.")] = "auto",
+    schedule: Annotated[str, _option(TRAINING, "--schedule", "one-cycle, constant, cosine, linear.")] = "one-cycle",
+    clip: Annotated[float | None, _option(TRAINING, "--clip", "Largest gradient norm.")] = None,
+    patience: Annotated[
+        str, _option(TRAINING, "--patience", "Epochs without improvement before stopping, or 'none'.")
+    ] = "auto",
+    seed: Annotated[int, _option(TRAINING, "--seed", "All randomness comes from it.", min=0)] = 0,
+    device: Annotated[str, _option(TRAINING, "--device", "auto, cpu, cuda, mps.")] = "auto",
+    precision: Annotated[str, _option(TRAINING, "--precision", "fp32 or bf16.")] = "fp32",
+    holdout: Annotated[float, _option(RUN, "--holdout", "Share of rows kept for the final comparison; 0: none.")] = 0.1,
+    config: Annotated[Path | None, _option(RUN, "--config", "TOML file of options; the command line wins.")] = None,
+    resume: Annotated[bool, _option(RUN, "--resume", "Go on where an interrupted fit stopped.")] = False,
+    dry_run: Annotated[bool, _option(RUN, "--dry-run", "Print the plan and an estimate; train nothing.")] = False,
     max_time: Annotated[
-        str | None, typer.Option("--max-time", help="Stop in time with a saved model: 90s, 10m, 1h.")
+        str | None, _option(RUN, "--max-time", "Stop in time with a saved model: 90s, 10m, 1h30m.")
     ] = None,
-    log_dir: Annotated[Path | None, typer.Option("--log-dir", help="Write TensorBoard logs here.")] = None,
+    log_dir: Annotated[Path | None, _option(RUN, "--log-dir", "Write TensorBoard logs here.")] = None,
     as_: AsOpt = None,
     target: TargetOpt = None,
     key: KeyOpt = None,
@@ -86,19 +93,14 @@ def fit(
         from .configuration import merge
 
         options = merge(config, options, context)
-    from . import job
+    from . import folder, job
 
-    if job.finished(out, resume=options["resume"], force=options["force"], dry_run=options["dry_run"]):
+    if not dry_run and folder.finished(out, resume=resume, force=force):
         tell(f"{out} is finished: nothing to resume. Train anew with --force, or choose another --out.")
         return
-    source = read(data, **_data_options(options))
     estimator = job.make_estimator(options)
-    if options["dry_run"]:
-        job.print_plan(console(), estimator, source)
+    source = read(data, **data_options(options))
+    if dry_run:
+        job.print_plan(console(), estimator, source, options)
         return
     job.train(console(), estimator, source, out, options)
-
-
-def _data_options(options: dict[str, Any]) -> dict[str, Any]:
-    names = ("as_", "target", "key", "exclude", "array", "include", "no_header", "strict", "size")
-    return {name: options[name] for name in names}

@@ -9,46 +9,26 @@ from typing import Any
 
 import numpy as np
 
-from ..core import lookup
-from ..core.errors import Interrupted, ModelError, UsageError, out_of_range
+from ..core import Spec, lookup
+from ..core.errors import DataError, Interrupted, UsageError, out_of_range
 from ..data import Source
-from ..estimators.saving import CONFIG, load
+from ..estimators.saving import load
 from ..tasks.reduce import compare
 from ..train import Device, Progress, TimeLimit, Trainer
-from ..train.callbacks import Callback
+from ..train.callbacks import Callback, parse_duration
 from ..train.checkpoint import Checkpoint
-from .options import tell
-from .show import _table, compared
+from . import folder
+from .options import remembered, tell
+from .tables import chosen, compared, describe_rows, shapes
 
-CHECKPOINT = "training.safetensors"
 MIN_HELD_OUT = 5
 
 
-def finished(out: Path, *, resume: bool, force: bool, dry_run: bool) -> bool:
-    """Whether ``out`` is a finished model that --resume has nothing to add to.
-
-    Raises `UsageError` where something else stands in the way.
-    """
-    if dry_run or force or not out.exists():
-        return False
-    if resume and (out / CONFIG).is_file():
-        return True
-    if out.is_file() or (not resume and any(out.iterdir())):
-        unfinished = out.is_dir() and (out / CHECKPOINT).exists() and not (out / CONFIG).exists()
-        hint = (
-            "it holds an unfinished training: go on with --resume, or start anew with --force"
-            if unfinished
-            else ("choose another name, or overwrite it with --force")
-        )
-        raise UsageError(f"{out} exists already; {hint}.")
-    return False
-
-
 def make_estimator(options: dict[str, Any]) -> Any:
-    """The named model with what was asked of it."""
+    """The named model with what was asked of it; wrong options are found before any data are read."""
     cls = lookup("model", options["model"])
     wanted = {
-        "n_components": _number(options["latent"], "latent", int),
+        "n_components": number(options["latent"], "latent", int),
         "network": options["network"],
         "hidden": _widths(options["hidden"]),
         "loss": options["loss"],
@@ -58,58 +38,87 @@ def make_estimator(options: dict[str, Any]) -> Any:
         "random_state": options["seed"],
         "trainer": _trainer(options),
     }
+    _check(options)
     allowed = inspect.signature(cls).parameters
     empty = (None, (), "auto")
     refused = [name for name, value in wanted.items() if name not in allowed and value not in empty]
     if refused:
-        raise UsageError(f"model {options['model']!r} has no {refused[0]}; it takes: {', '.join(allowed)}.")
+        name = {"penalties": "penalty"}.get(refused[0], refused[0])
+        raise UsageError(f"--{name} does not apply to model {options['model']!r}; it takes: {', '.join(allowed)}.")
     estimator = cls(
         **{n: v for n, v in wanted.items() if n in allowed and (v is not None or allowed[n].default is None)}
     )
     if options["init"] is not None:
         estimator.start_from(load(options["init"]), freeze=options["freeze"])
-    elif options["freeze"] is not None:
-        raise UsageError("--freeze keeps what a model has learnt; name that model with --init.")
     return estimator
 
 
+def _check(options: dict[str, Any]) -> None:
+    """Raise `UsageError` for names and ranges that need no data to be judged."""
+    if not 0 <= options["holdout"] < 1:
+        raise out_of_range("--holdout", "a share in [0, 1)", options["holdout"])
+    if options["max_time"] is not None:
+        parse_duration(options["max_time"])
+    if options["freeze"] is not None and options["init"] is None:
+        raise UsageError("--freeze keeps what a model has learnt; name that model with --init.")
+    parts = [("network", options["network"]), ("loss", options["loss"]), ("corruption", options["corruption"])]
+    for axis, text in [*parts, *(("penalty", text) for text in options["penalty"] or ())]:
+        if text not in (None, "auto"):
+            lookup(axis, Spec.parse(text).name)
+    if Spec.parse(options["network"]).name == "custom":
+        raise UsageError("network 'custom' is made of your own Python modules; use it from Python.")
+
+
 def _trainer(options: dict[str, Any]) -> Trainer:
-    batch = options["batch_size"]
-    patience = options["patience"]
-    return Trainer(
-        epochs=_number(options["epochs"], "epochs", int),
-        batch_size=batch if batch == "full" else _number(batch, "batch-size", int),
-        lr=_number(options["lr"], "lr", float),
+    batch, patience = options["batch_size"], options["patience"]
+    trainer = Trainer(
+        epochs=number(options["epochs"], "epochs", int),
+        batch_size=batch if batch == "full" else number(batch, "batch-size", int),
+        lr=number(options["lr"], "lr", float),
         optimizer=options["optimizer"],
         schedule=options["schedule"],
         clip=options["clip"],
-        patience=None if patience == "none" else _number(patience, "patience", int),
+        patience=None if patience == "none" else number(patience, "patience", int),
         device=Device(options["device"], precision=options["precision"]),
     )
+    trainer.check()
+    return trainer
 
 
-def _number(text: Any, name: str, kind: type) -> Any:
+def number(text: Any, name: str, kind: type) -> Any:
+    """'auto', or the positive number in an option's text. Raises `UsageError` on anything else."""
     if text == "auto":
         return "auto"
     try:
-        return kind(text)
-    except ValueError as error:
-        raise out_of_range(f"--{name}", f"{'an integer' if kind is int else 'a number'} or 'auto'", text) from error
+        value = kind(text)
+    except ValueError:
+        value = 0
+    if not 0 < value < float("inf"):
+        allowed = "a whole number of at least 1" if kind is int else "a positive number"
+        raise out_of_range(f"--{name}", f"{allowed} or 'auto'", text)
+    return value
 
 
 def _widths(text: str) -> Any:
     if text == "auto":
         return "auto"
     try:
-        return tuple(int(part) for part in text.replace("-", ",").split(",") if part.strip())
-    except ValueError as error:
-        raise out_of_range("--hidden", "widths such as 128,64, or 'auto'", text) from error
+        widths = tuple(int(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        widths = (0,)
+    if any(width < 1 for width in widths):
+        raise out_of_range("--hidden", "widths such as 128,64, or 'auto'", text)
+    return widths
+
+
+def check_rows(source: Source) -> None:
+    """Raise `DataError` if there is nothing to learn from."""
+    if len(source) < 2:
+        raise DataError(f"{source.origin}: an autoencoder learns from at least 2 rows; got {len(source)}.")
 
 
 def split(source: Source, share: float, seed: int) -> tuple[Source, Source | None]:
     """Rows to learn from and rows kept for the final comparison, drawn by the seed."""
-    if not 0 <= share < 1:
-        raise out_of_range("--holdout", "a share in [0, 1)", share)
     held = int(len(source) * share)
     if held < MIN_HELD_OUT:
         return source, None
@@ -117,40 +126,90 @@ def split(source: Source, share: float, seed: int) -> tuple[Source, Source | Non
     return source.take(np.sort(order[held:])), source.take(np.sort(order[:held]))
 
 
-def print_plan(out: Any, estimator: Any, source: Source) -> None:
+def print_plan(out: Any, estimator: Any, source: Source, options: dict[str, Any]) -> None:
     """What fit would do: choices, shapes, memory, work."""
-    estimator.plan(source)
+    check_rows(source)
+    learn, held = split(source, options["holdout"], options["seed"])
+    estimator.plan(learn)
     described, trainer = estimator.describe(), estimator._trainer
-    _table(
-        out, "Chosen", ("parameter", "value", "why"), [(c["name"], c["value"], c["why"]) for c in described["choices"]]
-    )
-    layers = [
-        (r["name"], r["layer"], "x".join(map(str, r["output"])), f"{r['parameters']:,}") for r in described["layers"]
-    ]
-    _table(out, "Shapes", ("layer", "what", "gives", "parameters"), layers)
+    out.print(_summary(estimator, source, learn, held))
+    chosen(out, described["choices"])
+    shapes(out, described)
     weights, values = described["parameter_count"], prod(described["shape"])
-    flops = 6 * weights * len(source) * trainer.epochs
-    memory = 4 * (len(source) * values + 6 * weights)
+    flops = sum(_work(layer) for layer in described["layers"]) * 6 * len(learn) * trainer.epochs
+    memory = 4 * (2 * len(source) * values + 6 * weights)
+    out.print(f"{weights:,} parameters; {trainer.epochs} epochs of batch {trainer.batch_size}")
     out.print(
-        f"{len(source):,} rows of {values:,} values, {weights:,} parameters, {trainer.epochs} epochs of batch {trainer.batch_size}"
+        f"memory about {memory / 2**20:,.0f} MiB; arithmetic about {flops / 1e9:,.0f} GFLOP, "
+        f"{_seconds(flops / 5e10)} where 50 GFLOP/s are reached; nothing was trained"
     )
-    out.print(f"memory about {memory / 2**20:,.0f} MiB; arithmetic about {flops / 1e9:,.0f} GFLOP for dense layers "
-              f"(at 100 GFLOP/s: {flops / 1e11:,.0f} s); nothing was trained")  # fmt: skip
+
+
+def _work(layer: dict[str, Any]) -> int:
+    """Multiplications of a layer for one row: every weight once, a kernel once a position."""
+    positions = prod(layer["output"][1:]) if "Conv" in layer["layer"] else 1
+    return int(layer["parameters"] * positions)
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:,.0f} s" if seconds < 120 else f"{seconds / 60:,.0f} min"
+
+
+class Announce(Callback):
+    """Says before the first step what the data are, what was chosen and why, and how long it may take."""
+
+    def __init__(self, out: Any, estimator: Any, source: Source, learn: Source, held: Source | None) -> None:
+        self._print = out
+        self._about = (estimator, source, learn, held)
+
+    def on_start(self, loop: Any) -> None:
+        """Everything is decided, nothing is trained."""
+        estimator = self._about[0]
+        for note in vars(estimator.processor_).get("notices", ()):
+            tell(f"  {note}")
+        self._print.print(_summary(*self._about))
+        chosen(self._print, [choice.as_dict() for choice in estimator.choices_])
+        done = f", from step {loop.step:,} on" if loop.step else ""
+        tell(f"training: epochs {loop.epochs} at most, steps in each {loop.steps_per_epoch:,}{done}")
+
+
+def _summary(estimator: Any, source: Source, learn: Source, held: Source | None) -> str:
+    kept = (
+        f"{len(learn):,} to learn from, {len(held):,} kept for the comparison"
+        if held is not None
+        else f"all to learn from, for want of {MIN_HELD_OUT} rows to keep for a comparison (--holdout)"
+    )
+    return f"{source.origin}: {len(source):,} {describe_rows(estimator.processor_, source)}; {kept}\n"
 
 
 def train(out: Any, estimator: Any, source: Source, path: Path, options: dict[str, Any]) -> None:
     """Fit, compare, save. Interrupted: the state is on disk, the message says how to go on."""
+    check_rows(source)
     learn, held = split(source, options["holdout"], options["seed"])
-    estimator.trainer.callbacks = _callbacks(path, options)
-    tell(f"{len(learn):,} rows to learn from, {len(held) if held else 0:,} kept for the comparison")
-    if options["force"]:
-        _clear(path)
+    announce = Announce(out, estimator, source, learn, held)
+    estimator.trainer.callbacks = _callbacks(path, options, announce)
+    folder.prepare(path, resume=options["resume"])
     try:
         estimator.fit(learn)
-    except Interrupted as stopped:
-        raise Interrupted(f"{stopped} The state is in {path}; go on with the same command and --resume.") from None
-    estimator.metrics_ = {"rows": len(learn), "data": _data_options(options)}
-    _table(out, "Chosen", ("parameter", "value", "why"), [(c.name, str(c.value), c.why) for c in estimator.choices_])
+        _conclude(out, estimator, learn, held, path, options)
+    except (Interrupted, KeyboardInterrupt) as stopped:
+        raise Interrupted(_how_to_resume(stopped, path)) from None
+    finally:
+        folder.drop_empty(path)
+
+
+def _how_to_resume(stopped: BaseException, path: Path) -> str:
+    what = str(stopped) or "interrupted."
+    if not (path / folder.CHECKPOINT).exists():
+        return f"{what} Nothing was written yet; give the same command again."
+    return f"{what} The state is in {path}; go on with the same command and --resume."
+
+
+def _conclude(
+    out: Any, estimator: Any, learn: Source, held: Source | None, path: Path, options: dict[str, Any]
+) -> None:
+    """Compare on the rows that were kept, and save."""
+    estimator.metrics_ = {"rows": len(learn), "data": remembered(options, learn)}
     if held is not None:
         encode = estimator.processor_.encode
         comparison = compare(estimator, encode(learn.rows), encode(held.rows), seed=options["seed"])
@@ -158,35 +217,16 @@ def train(out: Any, estimator: Any, source: Source, path: Path, options: dict[st
         compared(out, estimator.metrics_["comparison"])
     estimator.trainer.callbacks = ()
     estimator.save(path, force=True)
-    (path / CHECKPOINT).unlink(missing_ok=True)
-    tell(f"model -> {path}")
+    (path / folder.CHECKPOINT).unlink(missing_ok=True)
+    tell(f"model -> {path}   next: diabolo info {path}")
 
 
-def _callbacks(path: Path, options: dict[str, Any]) -> list[Callback]:
-    chosen: list[Callback] = [Checkpoint(path / CHECKPOINT, resume=options["resume"]), Progress()]
+def _callbacks(path: Path, options: dict[str, Any], announce: Callback) -> list[Callback]:
+    made: list[Callback] = [Checkpoint(path / folder.CHECKPOINT, resume=options["resume"]), announce, Progress()]
     if options["max_time"] is not None:
-        chosen.append(TimeLimit(options["max_time"]))
+        made.append(TimeLimit(options["max_time"]))
     if options["log_dir"] is not None:
         from ..train.tensorboard import TensorBoard
 
-        chosen.append(TensorBoard(options["log_dir"]))
-    return chosen
-
-
-def _clear(path: Path) -> None:
-    """Make room for a new model: remove files of ours, refuse to touch a folder of anything else."""
-    if not path.exists():
-        return
-    known = {CONFIG, "model.safetensors", CHECKPOINT}
-    others = [] if path.is_file() else sorted(item.name for item in path.iterdir() if item.name not in known)
-    if others:
-        raise ModelError(
-            f"{path} holds {others[0]!r}, which is not part of a model; it is not overwritten. Choose another name."
-        )
-    (path / CHECKPOINT).unlink(missing_ok=True)
-
-
-def _data_options(options: dict[str, Any]) -> dict[str, Any]:
-    """How the data was read, remembered with the model so that other verbs read alike."""
-    names = ("as_", "key", "array", "size")
-    return {name: options[name] for name in names if options[name] not in (None, [], ())}
+        made.append(TensorBoard(options["log_dir"]))
+    return made

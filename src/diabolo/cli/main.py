@@ -48,4 +48,4 @@ app.command("demo")(guarded(demo.demo))
 
 def run() -> None:
     """Entry point of the console script and of ``python -m diabolo``."""
-    app()
+    app(prog_name="diabolo")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,59 +16,103 @@ if TYPE_CHECKING:
 
     from ..data import Source
 
+DATA = "Which part of DATA"
+PIPE_WIDTH = 160
+DATA_OPTIONS = ("as_", "target", "key", "exclude", "array", "include", "no_header", "strict", "size")
+
 DataArg = Annotated[
     str, typer.Argument(metavar="DATA", help="CSV, Parquet, NPY/NPZ, IDX, folder or zip of images, or 'digits'.")
 ]
 ModelArg = Annotated[Path, typer.Argument(metavar="MODEL", help="A model that 'diabolo fit' wrote.")]
 OutOpt = Annotated[Path, typer.Option("--out", "-o", help="Where to write.")]
 ForceOpt = Annotated[bool, typer.Option("--force", help="Overwrite what is there.")]
-AsOpt = Annotated[str | None, typer.Option("--as", help="Read DATA as table, image or array.")]
+AsOpt = Annotated[str | None, typer.Option("--as", help="Read DATA as table, image or array.", rich_help_panel=DATA)]
 TargetOpt = Annotated[
-    str | None, typer.Option("--target", help="Column or array of labels: never an input; 'none': there are none.")
+    str | None,
+    typer.Option(
+        "--target", help="Column or array of labels: never an input; 'none': there are none.", rich_help_panel=DATA
+    ),
 ]
 KeyOpt = Annotated[
-    list[str] | None, typer.Option("--key", help="Column kept beside the results, not an input (repeatable).")
+    list[str] | None,
+    typer.Option("--key", help="Column kept beside the results, not an input (repeatable).", rich_help_panel=DATA),
 ]
-ExcludeOpt = Annotated[list[str] | None, typer.Option("--exclude", help="Column left out (repeatable).")]
-ArrayOpt = Annotated[str | None, typer.Option("--array", help="Which array of an NPZ file.")]
-IncludeOpt = Annotated[str | None, typer.Option("--include", help="Which files of a folder or archive: 'train/*'.")]
-NoHeaderOpt = Annotated[bool, typer.Option("--no-header", help="The CSV has no header line.")]
-StrictOpt = Annotated[bool, typer.Option("--strict", help="Refuse images of unequal size instead of resizing them.")]
-SizeOpt = Annotated[str | None, typer.Option("--size", help="Height and width for images: 64 or 64x48.")]
+ExcludeOpt = Annotated[
+    list[str] | None, typer.Option("--exclude", help="Column left out (repeatable).", rich_help_panel=DATA)
+]
+ArrayOpt = Annotated[str | None, typer.Option("--array", help="Which array of an NPZ file.", rich_help_panel=DATA)]
+IncludeOpt = Annotated[
+    str | None,
+    typer.Option("--include", help="Which files of a folder or archive: 'train/*'.", rich_help_panel=DATA),
+]
+NoHeaderOpt = Annotated[bool, typer.Option("--no-header", help="The CSV has no header line.", rich_help_panel=DATA)]
+StrictOpt = Annotated[
+    bool,
+    typer.Option("--strict", help="Refuse images of unequal size instead of resizing them.", rich_help_panel=DATA),
+]
+SizeOpt = Annotated[
+    str | None, typer.Option("--size", help="Height and width for images: 64 or 64x48.", rich_help_panel=DATA)
+]
 
 
 def guarded(command: Callable[..., None]) -> Callable[..., None]:
-    """Print an error of ours as one message and leave with its exit code: 1 failed, 2 wrong use, 130 interrupted."""
+    """Print an error as one message and leave with its exit code: 1 failed, 2 wrong use, 130 interrupted.
+
+    What nobody foresaw is one message too; DIABOLO_TRACEBACK=1 shows where it happened.
+    """
 
     @functools.wraps(command)
     def run(*args: Any, **options: Any) -> None:
-        from ..core.errors import DiaboloError
-
         try:
             command(*args, **options)
-        except DiaboloError as error:
-            typer.echo(f"diabolo: {error}", err=True)
-            raise typer.Exit(error.exit_code) from None
-        except MemoryError:
-            typer.echo(
-                "diabolo: not enough memory for this data; take fewer rows or smaller images (--size).", err=True
-            )
-            raise typer.Exit(1) from None
+        except (typer.Exit, typer.Abort, typer.BadParameter):
+            raise
         except KeyboardInterrupt:
-            typer.echo("diabolo: interrupted.", err=True)
-            raise typer.Exit(130) from None
+            _leave("interrupted.", 130)
         except BrokenPipeError:
-            sys.stderr.close()
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(1) from None
+        except Exception as error:
+            if os.environ.get("DIABOLO_TRACEBACK"):
+                raise
+            _leave(*_message(error))
 
     return run
 
 
+def _leave(text: str, code: int) -> None:
+    typer.echo(f"diabolo: {text}", err=True)
+    raise typer.Exit(code) from None
+
+
+def _message(error: Exception) -> tuple[str, int]:
+    """What to say about an error, and the exit code."""
+    from ..core.errors import DiaboloError
+
+    if isinstance(error, DiaboloError):
+        return str(error), error.exit_code
+    text = str(error).strip() or type(error).__name__
+    if isinstance(error, MemoryError) or "allocate memory" in text or "out of memory" in text:
+        return "not enough memory for this data; take fewer rows, smaller images (--size) or a smaller --batch-size.", 1
+    if "No space left on device" in text:
+        return "No space left on device; nothing was changed. Free some space, or choose another place.", 1
+    if isinstance(error, OSError):
+        where = f" {error.filename!r}" if error.filename else ""
+        return f"cannot read or write{where}: {error.strerror or text}.", 1
+    return (
+        f"{text} ({type(error).__name__}; this was not foreseen. DIABOLO_TRACEBACK=1 shows where it happened: "
+        "please report it.)",
+        1,
+    )
+
+
 def console() -> Console:
-    """Standard output as a console; plain and 100 wide when piped."""
+    """Standard output as a console; plain and wide when piped."""
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else 110, highlight=False)
+    return Console(
+        width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False, soft_wrap=not sys.stdout.isatty()
+    )
 
 
 def tell(text: str) -> None:
@@ -75,8 +120,13 @@ def tell(text: str) -> None:
     typer.echo(text, err=True)
 
 
+def data_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Those of a command's options that say how DATA is read."""
+    return {name: options[name] for name in DATA_OPTIONS}
+
+
 def read(data: str, *, model: Any = None, **options: Any) -> Source:
-    """Open DATA with the options given; for a fitted model with what it was trained on, matched by name."""
+    """Open DATA with the options given; for a fitted model as it was trained, columns matched by name."""
     from ..data import open as open_source
 
     given = {
@@ -93,17 +143,64 @@ def read(data: str, *, model: Any = None, **options: Any) -> Source:
     if model is not None:
         _as_trained(model, given)
     source = open_source(data, **given)
+    if model is not None:
+        _same_kind(model, source)
+        _in_colour(model, source)
     for note in source.notes:
         tell(f"  {note}")
     return source
 
 
+def remembered(options: dict[str, Any], source: Source) -> dict[str, Any]:
+    """How the data was read, kept with the model so that other verbs read alike; plain values for JSON."""
+    keys = (
+        []
+        if source.keys is None or not (source.modality == "table" or source.columns)
+        else [str(name) for name in source.keys]
+    )
+    kept = {"as_": options["as_"], "array": options["array"], "key": keys, "no_header": options["no_header"]}
+    if source.modality == "table" or source.columns:
+        kept.update(target=options["target"], columns=list(source.columns))
+    return {name: value for name, value in kept.items() if value}
+
+
 def _as_trained(model: Any, given: dict[str, Any]) -> None:
-    """Fill in how the model's own data was read."""
-    trained = dict(model.metrics_.get("data", {}))
-    columns = vars(model.processor_).get("columns")
-    if columns is not None:
-        given["columns"] = list(columns)
-    for name, value in trained.items():
-        if given.get(name) in (None, (), True, False):
-            given[name] = tuple(value) if isinstance(value, list) else value
+    """Fill in how the model's own data was read; what the user says now wins."""
+    from ..data import TableProcessor
+
+    trained, processor = model.metrics_.get("data", {}), model.processor_
+    given["as_"] = given["as_"] or trained.get("as_")
+    given["header"] = given["header"] and not trained.get("no_header", False)
+    columns = processor.columns if isinstance(processor, TableProcessor) else trained.get("columns")
+    if columns:
+        given.update(columns=columns, keep=trained.get("key", ()), labels=trained.get("target"))
+    else:
+        given["array"] = given["array"] or trained.get("array")
+    if len(processor.shape) in (2, 3) and given["size"] is None and not given["strict"]:
+        given["size"] = tuple(processor.shape[:2])
+
+
+def _same_kind(model: Any, source: Source) -> None:
+    """Raise `DataError` if a model of tables is given an array, or the other way round."""
+    from ..core.errors import DataError
+    from ..data import TableProcessor
+    from .tables import by, describe_rows
+
+    table, shape = isinstance(model.processor_, TableProcessor), tuple(model.processor_.shape)
+    same = table == (source.modality == "table")
+    if same and (table or source.rows.shape[1:] == shape or len(shape) > 1):
+        return
+    if same:
+        wide = f"{source.origin} has {by(source.rows.shape[1:])} values a row"
+        raise DataError(f"{wide}; the model was trained on {describe_rows(model.processor_)}.")
+    given = f"rows of shape {by(source.rows.shape[1:])}" if table else f"a table of {source.rows.shape[1]} columns"
+    hint = "" if table else " A table of numbers is read as an array with --as array."
+    raise DataError(f"{source.origin} holds {given}; the model was trained on {describe_rows(model.processor_)}.{hint}")
+
+
+def _in_colour(model: Any, source: Source) -> None:
+    """Grey pictures as colour, for a model of colour pictures."""
+    shape = tuple(model.processor_.shape)
+    if source.modality != "table" and source.rows.shape[1:] == shape[:2] and shape[2:] == (3,):
+        source.rows = source.rows[..., None].repeat(3, axis=-1)
+        source.notes.append("grey pictures converted to colour, as the model was trained on")

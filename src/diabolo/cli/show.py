@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import warnings
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -23,75 +24,69 @@ from .options import (
     StrictOpt,
     TargetOpt,
     console,
+    data_options,
     read,
     tell,
 )
 
 JsonOpt = Annotated[bool, typer.Option("--json", help="For programs: JSON on standard output.")]
-AXES = ("model", "network", "bottleneck", "prior", "loss", "penalty", "corruption", "optimizer", "schedule", "activation", "processor")  # fmt: skip
+AXES = (
+    *("model", "network", "bottleneck", "prior", "loss", "penalty", "corruption"),
+    *("optimizer", "schedule", "activation", "processor"),
+)
 
 
 def info(model: ModelArg, json_: JsonOpt = False) -> None:
     """What a model is: parameters, what was chosen and why, the plan of shapes, how good it was."""
     from ..estimators.saving import load
+    from .tables import by, chosen, compared, describe_rows, shapes, table
 
-    described = load(model).describe()
+    fitted = load(model)
+    described = fitted.describe()
     if json_:
         typer.echo(json.dumps(described, indent=1, ensure_ascii=False))
         return
     out = console()
-    shape = "x".join(map(str, described["shape"]))
+    rows = f" on {described['rows']:,} rows" if described["rows"] else ""
+    epochs = described["epochs_run"]
     out.print(
-        f"[bold]{described['name']}[/bold] for {described['modality']} rows of {shape}: a code of "
-        f"{described['n_components']}, {described['parameter_count']:,} parameters, {described['epochs_run']} epochs"
+        f"[bold]{described['name']}[/bold]: {describe_rows(fitted.processor_)} -> a code of "
+        f"{by(described['code_shape'])}; {described['parameter_count']:,} parameters, "
+        f"{epochs} epoch{'' if epochs == 1 else 's'}{rows}\n"
     )
-    _table(
-        out, "Chosen", ("parameter", "value", "why"), [(c["name"], c["value"], c["why"]) for c in described["choices"]]
-    )
-    layers = [
-        (r["name"], r["layer"], "x".join(map(str, r["output"])), f"{r['parameters']:,}") for r in described["layers"]
-    ]
-    _table(out, "Shapes", ("layer", "what", "gives", "parameters"), layers)
+    chosen(out, described["choices"])
+    table(out, "Given", ("parameter", "value"), _given(fitted))
+    shapes(out, described)
     if "comparison" in described["metrics"]:
         compared(out, described["metrics"]["comparison"])
 
 
-def compared(out: Any, values: dict[str, Any]) -> None:
-    """The table at the end of fit: model, PCA and mean on held-out rows."""
-    rows = [
-        (label, f"{values[name]['value']:.4g}", f"{values[name]['low']:.4g} to {values[name]['high']:.4g}")
-        for name, label in (
-            ("model", "this model"), ("pca", f"PCA, {values['pca_components']} components"), ("mean", "predicting the mean"),
-        )
-    ]  # fmt: skip
-    _table(out, f"Squared error on {values['rows']} held-out rows", ("", "error a row", "95 % interval"), rows)
-    out.print(f"[bold]{values['verdict']}[/bold]")
-    out.print(f"training rows: {values['train_error']:.4g}; the gap to held-out rows is {100 * values['gap']:+.0f} %")
-    for line in values["advice"]:
-        out.print(f"  - {line}")
+def _given(fitted: Any) -> list[tuple[str, str]]:
+    """Parameters that the user set, of the model and of its trainer."""
+    owners = [fitted, *([fitted.trainer] if fitted.trainer is not None else [])]
+    return [
+        (name, str(value))
+        for owner in owners
+        for name, value in owner.get_params(deep=False).items()
+        if name not in ("trainer", "callbacks", "device") and value != _default(owner, name)
+    ]
 
 
-def _table(out: Any, title: str, heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    from rich.markup import escape
-    from rich.table import Table
+def _default(owner: Any, name: str) -> Any:
+    import inspect
 
-    if not rows:
-        return
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="dim")
-    for place, head in enumerate(heads):
-        table.add_column(head, justify="right" if place and rows[0][place][:1].isdigit() else "left")
-    for row in rows:
-        table.add_row(*(escape(str(cell)) for cell in row))
-    out.print(table)
-    out.print()
+    return inspect.signature(type(owner)).parameters[name].default
 
 
 def parts(
-    axis: Annotated[str | None, typer.Argument(help="One axis only: model, network, loss, …")] = None,
+    axis: Annotated[
+        str | None, typer.Argument(metavar="[AXIS]", help=f"One axis only: {', '.join(AXES)}.", show_default=False)
+    ] = None,
     json_: JsonOpt = False,
 ) -> None:
     """What is registered on each axis, every named model included, with parameters and defaults."""
     from ..core.errors import unknown
+    from .tables import table
 
     if axis is not None and axis not in AXES:
         raise unknown("axis", axis, AXES)
@@ -101,7 +96,7 @@ def parts(
         return
     out = console()
     for name, found in listed.items():
-        _table(out, name, ("name", "what", "parameters"), [(p["name"], p["summary"], p["signature"]) for p in found])
+        table(out, name, ("name", "what", "parameters"), [(p["name"], p["summary"], p["signature"]) for p in found])
 
 
 def _parts_of(axis: str) -> list[dict[str, Any]]:
@@ -115,13 +110,16 @@ def _parts_of(axis: str) -> list[dict[str, Any]]:
         given = {
             k: p.default for k, p in inspect.signature(part).parameters.items() if k not in ("self", "args", "kwargs")
         }
+        empty = inspect.Parameter.empty
         plain = {
-            k: None if v is inspect.Parameter.empty else v if isinstance(v, int | float | str | bool) else str(v)
+            k: v if v is None or isinstance(v, int | float | str | bool) else str(v)
             for k, v in given.items()
+            if v is not empty
         }
-        text = ", ".join(k if v is inspect.Parameter.empty else f"{k}={v!r}" for k, v in given.items())
+        text = ", ".join(k if v is empty else f"{k}={v!r}" for k, v in given.items())
         summary = (inspect.getdoc(part) or "").partition("\n")[0]
-        found.append({"name": name, "summary": summary, "parameters": plain, "signature": text})
+        required = [k for k, v in given.items() if v is empty]
+        found.append({"name": name, "summary": summary, "parameters": plain, "required": required, "signature": text})
     return found
 
 
@@ -131,19 +129,19 @@ def report(
     strict: StrictOpt = False, size: SizeOpt = None, force: ForceOpt = False,
 ) -> None:  # fmt: skip
     """One HTML file: originals, reconstructions, curves, latent map, errors, the comparison with PCA."""
+    options = data_options(locals())
     from ..data import check_out
     from ..estimators.saving import load
     from ..report.page import write_report
-
-    check_out(out, force=force)
-    fitted = load(model)
-    source = read(
-        data, model=fitted, as_=as_, target=target, key=key, exclude=exclude, array=array, include=include,
-        no_header=no_header, strict=strict, size=size,
-    )  # fmt: skip
     from ..tasks.reduce import Comparison
 
+    check_out(out, force=force, suffixes=(".html",))
+    fitted = load(model)
+    source = read(data, model=fitted, **options)
     held = fitted.metrics_.get("comparison")
     comparison = Comparison.from_dict(held) if held is not None else None
-    write_report(fitted, source.rows, out, comparison=comparison, labels=source.target, title=model.name)
+    title = Path(model).resolve().name
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "X has feature names")  # read by name already, from a file
+        write_report(fitted, source.rows, out, comparison=comparison, labels=source.target, title=title)
     tell(f"report -> {out}")

@@ -34,7 +34,8 @@ class MemoryFeed(Feed):
                 yield self.collate({name: t[begin : begin + size] for name, t in self.tensors.items()})
             return
         order = torch.randperm(self._rows, generator=torch.Generator().manual_seed(seed * 1_000_003 + epoch))
-        for index in order[start * size :].split(size):
+        for begin in range(start * size, self._rows, size):
+            index = order[begin : begin + size]
             yield self.collate({name: t.index_select(0, index) for name, t in self.tensors.items()})
 
     def take(self, index: Tensor) -> MemoryFeed:

@@ -15,7 +15,7 @@ from .columns import MAX_LEVELS
 from .limits import check_memory
 from .process_table import is_iso_dates
 from .recognise import looks_like_id, looks_like_label
-from .record import Options, Source, left_out, listed
+from .record import Options, Source, left_out, listed, match_columns
 
 _FEWER = "Take fewer columns (--exclude), a part of the rows, or Parquet."
 _SURE_ROWS = 5
@@ -86,11 +86,12 @@ def table_source(
         if name is not None:
             _must_have(frame, name, origin)
     frame = frame.drop(columns=list(options.exclude))
-    target = None
-    if options.target is not None and not (options.keeps_labels_in and options.target not in frame.columns):
-        target = frame.pop(options.target).to_numpy()
+    target, named = None, options.target if options.target is not None else _there(frame, options.labels)
+    if named is not None and not (options.keeps_labels_in and named not in frame.columns):
+        target = frame.pop(named).to_numpy()
     keys = [name for name in options.key if name in frame.columns]
     if options.columns is not None:
+        match_columns(frame, list(options.columns), origin)
         frame, keys = _known_columns(frame, keys, options, notes)
     elif ask:
         _stop_at_labels(frame, keys, options, origin, notes)
@@ -105,6 +106,10 @@ def table_source(
     return _as_asked(Source(rows, "table", kept, target, notes, origin=origin), options)
 
 
+def _there(frame: Any, name: str | None) -> str | None:
+    return name if name is not None and name in frame.columns else None
+
+
 def _must_have(frame: Any, name: str, origin: str) -> None:
     if name not in frame.columns:
         known = [str(column) for column in frame.columns]
@@ -117,7 +122,7 @@ def _known_columns(frame: Any, keys: list[Any], options: Options, notes: list[st
     """What a trained model knows as input; identifiers among the rest are kept as keys, others left out."""
     wanted = set(options.columns or ())
     rest = [name for name in frame.columns if name not in wanted and name not in keys]
-    names = [name for name in rest if _is_identifier(frame[name])]
+    names = [name for name in rest if name in options.keep or "*" in options.keep or _is_identifier(frame[name])]
     extra = [name for name in rest if name not in names]
     if extra:
         notes.append(left_out(extra))
@@ -233,6 +238,9 @@ def _as_asked(source: Source, options: Options) -> Source:
     if options.as_ != "array":
         raise UsageError(f"--as {options.as_} does not apply to a table; use table or array.")
     types = require("pandas", "table", "a table").api.types
+    if options.columns is not None:
+        source.rows = source.rows[list(options.columns)]
+    source.columns = tuple(source.rows.columns)
     texts = [name for name in source.rows.columns if not types.is_numeric_dtype(source.rows[name].dtype)]
     if texts:
         raise DataError(

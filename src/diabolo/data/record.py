@@ -22,6 +22,7 @@ class Source:
     notes     what was found, what was taken and which option changes it, what was skipped
     skipped   number of damaged items left out
     origin    file name, for display only
+    columns   names of the columns, where a table was turned into an array
 
     >>> source = Source(np.arange(6.0).reshape(3, 2), target=np.array(["a", "b", "a"]))
     >>> len(source), source.take([0, 2]).target.tolist()
@@ -35,6 +36,7 @@ class Source:
     notes: list[str] = field(default_factory=list)
     skipped: int = 0
     origin: str = ""
+    columns: tuple[Any, ...] = ()
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -63,6 +65,8 @@ class Options:
     strict: bool = False
     size: tuple[int, int] | None = None
     columns: tuple[Any, ...] | None = None
+    keep: tuple[str, ...] = ()
+    labels: str | None = None
     allow_missing: bool = False
 
     @property

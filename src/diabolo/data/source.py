@@ -41,6 +41,8 @@ def open(
     strict: bool = False,
     size: int | str | tuple[int, int] | None = None,
     columns: Iterable[Any] | None = None,
+    keep: str | Iterable[str] = (),
+    labels: str | None = None,
     allow_missing: bool = False,
 ) -> Source:
     """Rows from a file, a folder, 'digits', an array, a DataFrame or a Source, with notes on what was taken.
@@ -61,6 +63,7 @@ def open(
     strict         refuse pictures of unequal size rather than resize them
     size           height and width for pictures, in pixels: 64, '64x48' or (64, 48)
     columns        the columns a trained model knows: all others are left out, label-like ones without asking
+    keep, labels   with columns: key and target columns that need not be there; keep='*': all others
     allow_missing  let NaN pass in arrays (infinity never does)
 
     Raises `DataError` naming file, column and row for what cannot be used, `UsageError` for options
@@ -83,6 +86,8 @@ def open(
         strict,
         _size(size),
         None if columns is None else tuple(columns),
+        _names(keep),
+        labels,
         allow_missing,
     )
     if isinstance(path, Source):

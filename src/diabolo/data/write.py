@@ -38,13 +38,8 @@ def write(path: str | os.PathLike[str], rows: Any, *, keys: Any = None, force: b
     (3, 2, 5)
     """
     path = Path(path).expanduser()
-    suffix = "".join(path.suffixes[-2:]).lower() if path.name.lower().endswith(".csv.gz") else path.suffix.lower()
-    if suffix not in (*SUFFIXES, ""):
-        raise UsageError(
-            f"cannot write {path.name!r}: suffix {suffix!r} is unknown{did_you_mean(suffix, SUFFIXES)} "
-            f"Known: {', '.join(SUFFIXES)}, or none for a folder of pictures."
-        )
-    check_out(path, force=force)
+    check_out(path, force=force, suffixes=(*SUFFIXES, ""))
+    suffix = suffix_of(path)
     if suffix == "":
         _pictures(path, rows, keys)
     elif suffix == ".npy":
@@ -53,9 +48,27 @@ def write(path: str | os.PathLike[str], rows: Any, *, keys: Any = None, force: b
         write_atomic(path, _table(rows, keys, suffix))
 
 
-def check_out(path: str | os.PathLike[str], *, force: bool = False) -> None:
-    """Raise `UsageError` if something stands at ``path`` that may not be replaced, or its folder is missing."""
-    path = Path(path)
+def suffix_of(path: Path) -> str:
+    """What the name says about the form; '.csv.gz' counts as one.
+
+    >>> suffix_of(Path("codes.CSV.gz")), suffix_of(Path("pictures"))
+    ('.csv.gz', '')
+    """
+    return ".csv.gz" if path.name.lower().endswith(".csv.gz") else path.suffix.lower()
+
+
+def check_out(path: str | os.PathLike[str], *, force: bool = False, suffixes: tuple[str, ...] | None = None) -> None:
+    """Raise `UsageError` if something stands at ``path`` that may not be replaced, or its folder is missing.
+
+    ``suffixes``: the ones allowed, '' for a folder of pictures; None: any.
+    """
+    path = Path(path).expanduser()
+    suffix = suffix_of(path)
+    if suffixes is not None and suffix not in suffixes:
+        named = [name for name in suffixes if name]
+        what = f"suffix {suffix!r} is unknown{did_you_mean(suffix, named)}" if suffix else "it has no suffix."
+        folder = ", or none for a folder of pictures" if "" in suffixes else ""
+        raise UsageError(f"cannot write {path.name!r}: {what} Known: {', '.join(named)}{folder}.")
     if not path.parent.is_dir():
         raise UsageError(f"cannot write {path.name!r}: the folder {str(path.parent)!r} does not exist; make it first.")
     if not path.exists():

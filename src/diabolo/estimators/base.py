@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from math import prod
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,12 +21,14 @@ from ..core.interfaces import Shape
 from ..data import MemoryFeed, Source, processor_for
 from ..data import open as open_source
 from ..train import Trainer
+from ..train.device import threads_for
 from ..train.loop import Loop
 from . import choose, saving, transfer
 from .recipe import Choice, Recipe
 
 CHUNK = 4096
 MIN_VALIDATION = 10
+LANES = 32
 INSIDE = 3.0
 """Data are brought to a standard deviation of 1/3, as pixels have: measured to generalise better than 1."""
 
@@ -71,27 +74,39 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         return self._finish(recipe, history)
 
     def plan(self, X: Any) -> Self:
-        """Decide everything and build the network, but do not train: ``choices_`` and ``module_`` say what fit would do."""
+        """Decide everything and build the network, but do not train: ``choices_`` says what `fit` would do."""
         train, _ = self._split(self._prepare(self._rows(X, fitting=True)))
         return self._finish(self._compose(train), [])
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
-        """One pass over these rows as they come (online learning); the first call decides all that is automatic."""
-        first = "_online" not in vars(self)
-        rows = self._rows(X, fitting=first)
-        if first:
-            feed = MemoryFeed(self._prepare(rows), self.processor_.collate)
-            self._seed = self._seed_now()
-            given = self._chosen_trainer().get_params(deep=False)
-            recipe = self._compose(feed, Trainer(**{**given, "schedule": "constant", "validation": 0.0}))
-            self._finish(recipe, [])
-            self._online = Loop(self._trainer, recipe.plan(), feed, None, self._seed)
-            self._online.begin()
+        """One pass over these rows as they come (online learning), from where a fit or the last call left off.
+
+        On a model that is not fitted the first call decides all that is automatic.
+        """
+        fitted = "module_" in vars(self)
+        rows = self._rows(X, fitting=not fitted)
+        if "_online" not in vars(self):
+            self._online = self._begin_online(rows, fitted)
         self._online.online(MemoryFeed(self.processor_.encode(rows), self.processor_.collate))
         return self
 
+    def _begin_online(self, rows: Any, fitted: bool) -> Loop:
+        tensors = self.processor_.encode(rows) if fitted else self._prepare(rows)
+        feed = MemoryFeed(tensors, self.processor_.collate)
+        self._seed = self._seed_now()
+        given = self._chosen_trainer().get_params(deep=False)
+        trainer = Trainer(**{**given, "schedule": "constant", "validation": 0.0})
+        trainer.check()
+        recipe = self._again(feed, trainer) if fitted else self._compose(feed, trainer)
+        self._finish(recipe, self.history_ if fitted else [])
+        loop = Loop(self._trainer, recipe.plan(), feed, None, self._seed)
+        loop.begin()
+        return loop
+
     def _rows(self, X: Any, fitting: bool) -> Any:
         """The rows of whatever was given, checked as scikit-learn asks."""
+        if not fitting and self._plain(X):
+            return X
         if isinstance(X, str | Path):
             X = open_source(X)
         rows = X.rows if isinstance(X, Source) else X
@@ -113,6 +128,18 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
             ensure_min_samples=2 if fitting else 1,
         )
         return np.asarray(numbers)
+
+    def _plain(self, X: Any) -> bool:
+        """An array just like the one at fit needs no more checks than the processor's: one row takes microseconds."""
+        known = vars(self)
+        return (
+            type(X) is np.ndarray
+            and X.ndim == 2
+            and X.dtype in (np.float32, np.float64)
+            and len(X) > 0
+            and X.shape[1] == known.get("n_features_in_")
+            and "feature_names_in_" not in known
+        )
 
     def start_from(self, model: BaseAutoencoder, freeze: str | None = None) -> Self:
         """Transfer: the next `fit` starts with another fitted model's weights and reads rows as that model does.
@@ -154,6 +181,8 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
 
     def _compose(self, feed: MemoryFeed, trainer: Trainer | None = None) -> Recipe:
         """Decide what is automatic, then build; the weights depend on the seed alone."""
+        if "_online" in vars(self):
+            del self._online
         resolved, self.choices_ = self._resolve(feed)
         self._resolved = {choice.name: choice.value for choice in self.choices_}
         sample = next(feed.batches(choose.SAMPLE))
@@ -164,12 +193,25 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
             transfer.take(recipe, *self._start)
         else:
             _centre(recipe, sample)
+        picked = self._decide_training(recipe, feed, trainer)
+        self.choices_ = [*self.choices_, *picked, *choose.warnings(recipe, prod(self.processor_.target_shape))]
+        return recipe
+
+    def _again(self, feed: MemoryFeed, trainer: Trainer) -> Recipe:
+        """The fitted model as a recipe, to go on with."""
+        resolved = type(self)(**{**self.get_params(deep=False), **self._resolved})
+        recipe = resolved.build(self.processor_.shape, self.processor_.target_shape)
+        transfer.take(recipe, self, vars(self).get("_start", (None, None))[1])
+        recipe.objective.load_state_dict(self.objective_.state_dict())
+        self._decide_training(recipe, feed, trainer)
+        return recipe
+
+    def _decide_training(self, recipe: Recipe, feed: MemoryFeed, trainer: Trainer | None) -> list[Choice]:
         base = trainer if trainer is not None else self._chosen_trainer()
         self._trainer = Trainer(**base.get_params(deep=False))
-        picked = choose.training(len(feed), _widest(recipe), self._trainer.get_params(deep=False))
-        self.choices_ = [*self.choices_, *picked]
+        picked = choose.training(len(feed), _matrices(recipe), self._trainer.get_params(deep=False))
         self._trainer.set_params(**{choice.name: choice.value for choice in picked})
-        return recipe
+        return picked
 
     def _resolve(self, feed: MemoryFeed) -> tuple[Self, list[Choice]]:
         """A copy in which every automatic parameter has a value, and the reasons."""
@@ -202,6 +244,7 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
             probe = self.module_.code(torch.zeros(2, *self.processor_.shape))
         self.code_shape_ = tuple(probe.shape[1:])
         self.metrics_: dict[str, Any] = {}
+        self._largest = saving.largest(self.module_)
         self.n_components_ = int(np.prod(self.code_shape_))
         return self
 
@@ -228,7 +271,7 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Minus the objective of every row (N,): higher is more normal (the negative ELBO's negative, for a VAE)."""
-        return self._apply(X, lambda batch: -self.objective_.per_sample(self.module_, batch, self._recon(batch)))
+        return self._apply(X, self._score)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Mean of `score_samples`: higher is better, as in GridSearchCV."""
@@ -242,14 +285,21 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
             data = self.objective_.loss.link(self.module_.sample(n_samples))
         return self.processor_.invert(data)
 
+    def _score(self, batch: Batch) -> Tensor:
+        # a sigmoid rounds differently in the last few entries of a tensor: whole lanes keep rows independent of order
+        extra = -len(batch) % LANES
+        whole = batch.map(lambda t: torch.cat([t, t[-1:].expand(extra, *t.shape[1:])])) if extra else batch
+        return -self.objective_.per_sample(self.module_, whole, self._recon(whole))[: len(batch)]
+
     def _recon(self, batch: Batch) -> Output:
         return self.module_.reconstruct(batch)
 
     def _apply(self, X: Any, function: Callable[[Batch], Tensor]) -> np.ndarray:
         """``function`` over all rows, chunk by chunk."""
-        check_is_fitted(self)
+        if "module_" not in vars(self):
+            check_is_fitted(self)
         feed = MemoryFeed(self.processor_.encode(self._rows(X, fitting=False)), self.processor_.collate)
-        with torch.inference_mode():
+        with torch.inference_mode(), threads_for(2.0 * self._largest * min(len(feed), CHUNK)):
             parts = [function(batch) for batch in feed.batches(CHUNK)]
             return (parts[0] if len(parts) == 1 else torch.cat(parts)).numpy()
 
@@ -300,6 +350,7 @@ def _centre(recipe: Recipe, sample: Batch) -> None:
         module.decoder.centre(start)
 
 
-def _widest(recipe: Recipe) -> int:
-    """The widest small side of any weight matrix: what an orthogonal step costs grows with its cube."""
-    return max((min(len(p), p[0].numel()) for p in recipe.module.parameters() if p.ndim >= 2), default=1)
+def _matrices(recipe: Recipe) -> list[tuple[int, int]]:
+    """(short, long) sides of the weight matrices: an orthogonal step costs with the cube of the short one."""
+    sides = [(len(p), p[0].numel()) for p in recipe.module.parameters() if p.ndim >= 2]
+    return [(min(pair), max(pair)) for pair in sides if min(pair) > 1]

@@ -5,6 +5,8 @@ The rules are few and said aloud: every choice comes with its reason, and any of
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from math import ceil, prod
 from typing import Any
 
@@ -13,13 +15,13 @@ from torch import Tensor
 
 from ..core import Batch, Processor, Spec
 from ..core.interfaces import Shape
-from .recipe import Choice
+from .recipe import Choice, Recipe
 
 VARIANCE = 0.9
 MAX_CODE = 64
 SAMPLE = 2000
 CONV_FROM = 3000
-STEPS = 1200
+STEPS = 900
 SMALL = 10_000
 
 
@@ -61,16 +63,17 @@ def hidden(kind: str, shape: Shape, size: int) -> Choice:
     return Choice("hidden", widths, f"from {prod(shape)} values to a code of {size} in two steps")
 
 
-def training(rows: int, widest: int, given: dict[str, Any]) -> list[Choice]:
-    """Batch size, optimiser and epochs for a number of rows, where they are left to us."""
+def training(rows: int, matrices: Sequence[tuple[int, int]], given: dict[str, Any]) -> list[Choice]:
+    """Batch size, optimiser and epochs for a number of rows and the (short, long) sides of the weight matrices."""
     choices = []
     batch = given["batch_size"]
     if batch == "auto":
         batch = 64 if rows < 4000 else 128 if rows < 20_000 else 256
         choices.append(Choice("batch_size", min(batch, rows), f"{rows} rows"))
     if given["optimizer"] == "auto":
+        widest = max((short for short, _ in matrices), default=1)
         if widest <= 256:
-            decay = 1.0 if rows < SMALL else 0.3
+            decay = min(1.0 if rows < SMALL else 0.3, harmless_decay(matrices))
             why = f"layers of at most {widest} units: few, large steps pay; decay for {rows} rows"
             choices.append(Choice("optimizer", f"muon(weight_decay={decay})", why))
         else:
@@ -78,7 +81,7 @@ def training(rows: int, widest: int, given: dict[str, Any]) -> list[Choice]:
                 Choice(
                     "optimizer",
                     "adamw",
-                    f"a layer has {widest} units: orthogonal steps would cost more than they bring",
+                    f"a layer has {widest} units: orthogonal steps would cost too much",
                 )
             )
     if given["epochs"] == "auto":
@@ -88,12 +91,35 @@ def training(rows: int, widest: int, given: dict[str, Any]) -> list[Choice]:
     return choices
 
 
+def harmless_decay(matrices: Sequence[tuple[int, int]]) -> float:
+    """The largest weight decay that lets every matrix keep a gain of 2, to two digits.
+
+    Muon's step has spectral norm 0.2 sqrt(long side) at most, so decay d holds a matrix below 0.2 sqrt(long) / d:
+    with d = 1, a layer of five units could pass on less than half of its input.
+
+    >>> harmless_decay([(2, 5), (64, 128)])
+    0.22
+    """
+    return round(min((0.1 * math.sqrt(long) for _, long in matrices), default=1.0), 2)
+
+
+def warnings(recipe: Recipe, width: int) -> list[Choice]:
+    """What a user should know about the composition: a wide code that nothing constrains."""
+    neck = recipe.module.bottleneck
+    free = not recipe.objective.penalties and recipe.corruption is None and neck.in_features == neck.out_features
+    if not free or neck.out_features < width:
+        return []
+    why = "a code as wide as the data can copy it: add a corruption (noise, masking) or a penalty, or narrow it"
+    return [Choice("constraint", "none", why)]
+
+
 def loss(processor: Processor) -> Choice:
     """What the kind of data asks for."""
     spec = processor.defaults()["loss"]
     why = {"mixed": "columns of several kinds, each with its own likelihood"}.get(spec.name, "plain squared error")
     if spec.params.get("low") is not None:
-        why = f"squared error; the values lie between {spec.params['low']:g} and {spec.params['high']:g}, so the output does too"
+        low, high = spec.params["low"], spec.params["high"]
+        why = f"squared error; the values lie between {low:g} and {high:g}, so the output does too"
     return Choice("loss", spec, why)
 
 

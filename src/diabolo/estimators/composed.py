@@ -63,7 +63,8 @@ class Autoencoder(BaseAutoencoder):
     def build(self, shape: Shape, target_shape: Shape) -> Recipe:
         return compose(
             shape, target_shape, n_components=self.n_components, network=self.network, hidden=self.hidden,
-            bottleneck=self.bottleneck, prior=self.prior, loss=self.loss, penalties=self.penalties, corruption=self.corruption,
+            bottleneck=self.bottleneck, prior=self.prior, loss=self.loss, penalties=self.penalties,
+            corruption=self.corruption,
         )  # fmt: skip
 
 
@@ -83,6 +84,8 @@ def compose(
     """Put the parts together for rows of a shape; every variant ends here."""
     if not isinstance(n_components, int) or isinstance(n_components, bool) or n_components < 1:
         raise out_of_range("n_components", "an int of at least 1, or 'auto'", n_components)
+    if isinstance(network, tuple) and len(network) != 2:
+        raise out_of_range("network", "a name, a Spec or a pair of modules (encoder, decoder)", network)
     net = Custom(*network) if isinstance(network, tuple) else make("network", _with_hidden(network, hidden))
     neck = make("bottleneck", bottleneck, features=n_components)
     cost = make("loss", loss, shape=target_shape)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
@@ -23,7 +23,8 @@ from ..core.errors import ModelError
 from ..core.files import write_atomic
 from ..networks.custom import Custom
 from ..train import Device, Trainer
-from .recipe import Choice
+from ..train.device import SMALL
+from .recipe import Choice, Recipe
 
 if TYPE_CHECKING:
     from .base import BaseAutoencoder
@@ -58,19 +59,22 @@ def load(path: str | Path, *, encoder: nn.Module | None = None, decoder: nn.Modu
     """
     folder = Path(path)
     config = _read_config(folder)
-    given = {name: _restored(value, encoder, decoder) for name, value in config["params"].items()}
-    cls = _known(lambda: lookup("model", config["class"]), folder)
-    model = _known(lambda: cls(**given), folder)
-    resolved = cls(
-        **{**given, **{name: _restored(value, encoder, decoder) for name, value in config["resolved"].items()}}
+    return _known(lambda: _rebuild(config, folder, encoder, decoder), folder)
+
+
+def _rebuild(config: dict[str, Any], folder: Path, encoder: nn.Module | None, decoder: nn.Module | None) -> Any:
+    given, decided = (
+        {name: _restored(value, encoder, decoder) for name, value in config[part].items()}
+        for part in ("params", "resolved")
     )
-    model.processor_ = _known(
-        lambda: lookup("processor", config["processor"]["name"]).from_state(config["processor"]["state"]), folder
-    )
+    cls = lookup("model", config["class"])
+    model, resolved = cls(**given), cls(**{**given, **decided})
+    processor = config["processor"]
+    model.processor_ = lookup("processor", processor["name"]).from_state(processor["state"])
     _load_weights(model, resolved, folder, config)
+    model._largest, model._resolved = largest(model.module_), decided
     model.choices_ = [Choice(**choice) for choice in config["choices"]]
     model.history_, model.metrics_ = config["history"], config["metrics"]
-    model._resolved = {name: _restored(value, encoder, decoder) for name, value in config["resolved"].items()}
     model.n_components_, model.code_shape_ = config["n_components"], tuple(config["code_shape"])
     model.n_features_in_ = config["n_features_in"]
     if config["feature_names"] is not None:
@@ -78,9 +82,14 @@ def load(path: str | Path, *, encoder: nn.Module | None = None, decoder: nn.Modu
     return model
 
 
+def largest(module: nn.Module) -> int:
+    """Entries of the largest weight; a kernel counts as too large for one thread."""
+    return max((p.numel() if p.ndim == 2 else int(SMALL) for p in module.parameters() if p.ndim >= 2), default=1)
+
+
 def describe(model: BaseAutoencoder) -> dict[str, Any]:
     """What `diabolo info` prints: class, parameters, choices, layers with their shapes, sizes."""
-    weights = [p for p in model.module_.parameters()]
+    weights = list(model.module_.parameters())
     return {
         "name": type(model).part_name,  # type: ignore[attr-defined]
         "modality": model.processor_.part_name,  # type: ignore[attr-defined]
@@ -211,7 +220,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
     try:
         config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         version = int(config["diabolo"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(f"{folder.name}/{CONFIG} is damaged or not ours ({error}).") from error
     if version > FORMAT:
         raise ModelError(
@@ -223,7 +232,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
 
 
 def _load_weights(model: BaseAutoencoder, resolved: Any, folder: Path, config: dict[str, Any]) -> None:
-    """Check the file, build on the meta device (no memory yet), compare shapes, then take the tensors."""
+    """Check the file, build on the meta device (no memory yet), compare shapes, then build and take the tensors."""
     file = folder / WEIGHTS
     if not file.is_file():
         raise ModelError(f"{folder.name!r} lacks {WEIGHTS}; copy the whole folder.")
@@ -231,21 +240,32 @@ def _load_weights(model: BaseAutoencoder, resolved: Any, folder: Path, config: d
         raise ModelError(f"{folder.name}/{WEIGHTS} was altered or truncated: its checksum does not match.")
     shapes = (model.processor_.shape, model.processor_.target_shape)
     custom = any(isinstance(value, Custom) for value in resolved.get_params(deep=False).values())
-    with torch.device("cpu" if custom else "meta"), torch.random.fork_rng(devices=[]):
-        recipe = _known(lambda: resolved.build(*shapes), folder)
-    with safe_open(file, "pt") as held:
-        if "module.shift" in held.keys():  # noqa: SIM118
-            recipe.module.standardise(held.get_tensor("module.shift"), **config["scale"])
-        for prefix, part in (("module.", recipe.module), ("objective.", recipe.objective)):
-            expected = part.state_dict()
-            found = {name[len(prefix) :] for name in held.keys() if name.startswith(prefix)}  # noqa: SIM118
-            wrong = found ^ set(expected) or {
-                n for n in found if held.get_slice(prefix + n).get_shape() != list(expected[n].shape)
-            }
-            if wrong:
-                raise ModelError(f"{folder.name!r}: weights and configuration do not fit at {sorted(wrong)[0]!r}.")
-            part.load_state_dict({name: held.get_tensor(prefix + name) for name in found}, assign=True)
+    with torch.random.fork_rng(devices=[]), safe_open(file, "pt") as held:
+        if not custom:
+            with torch.device("meta"):
+                _parts_that_fit(resolved.build(*shapes), held, folder, config)
+        # only now, with its size known to be that of the file, in memory: what the file does not hold is set up too
+        recipe = resolved.build(*shapes)
+        for prefix, part in _parts_that_fit(recipe, held, folder, config).items():
+            names = [name for name in held.keys() if name.startswith(prefix)]  # noqa: SIM118
+            part.load_state_dict({name[len(prefix) :]: held.get_tensor(name) for name in names}, assign=True)
     model.module_, model.objective_ = recipe.module.eval(), recipe.objective.eval()
+
+
+def _parts_that_fit(recipe: Recipe, held: Any, folder: Path, config: dict[str, Any]) -> dict[str, nn.Module]:
+    """Module and objective by their prefix. Raises `ModelError` naming the first tensor the file has otherwise."""
+    parts: dict[str, nn.Module] = {"module.": recipe.module, "objective.": recipe.objective}
+    stored = set(held.keys())
+    if "module.shift" in stored:
+        recipe.module.standardise(held.get_tensor("module.shift"), **config["scale"])
+    expected = {prefix + name: tensor for prefix, part in parts.items() for name, tensor in part.state_dict().items()}
+    wrong = stored ^ set(expected) or {
+        name for name in stored if held.get_slice(name).get_shape() != list(expected[name].shape)
+    }
+    if wrong:
+        name = min(wrong).partition(".")[2]
+        raise ModelError(f"{folder.name!r}: weights and configuration do not fit at {name!r}.")
+    return parts
 
 
 def _known(make: Any, folder: Path) -> Any:
@@ -254,7 +274,7 @@ def _known(make: Any, folder: Path) -> Any:
         return make()
     except ModelError:
         raise
-    except (ValueError, TypeError, KeyError, RuntimeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, StopIteration, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{folder.name!r} cannot be rebuilt: {error}") from error
 
 

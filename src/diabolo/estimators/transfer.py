@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import UsageError
@@ -37,7 +38,8 @@ def take(recipe: Recipe, model: BaseAutoencoder, freeze: str | None) -> None:
         recipe.module.standardise(shift.clone(), model.module_.scale, model.module_.scales_output)
     recipe.module.load_state_dict(there)
     if freeze is not None:
-        prefix = f"{freeze}."
-        recipe.stages = [
-            Stage(recipe.module, recipe.objective, recipe.corruption, lambda name: not name.startswith(prefix))
-        ]
+        recipe.stages = [Stage(recipe.module, recipe.objective, recipe.corruption, partial(_lies_outside, freeze))]
+
+
+def _lies_outside(side: str, name: str) -> bool:
+    return not name.startswith(f"{side}.")

@@ -50,8 +50,8 @@ class VAE(BaseAutoencoder):
 
     def build(self, shape: Shape, target_shape: Shape) -> Recipe:
         return compose(
-            shape, target_shape, n_components=self.n_components, network=self.network, hidden=self.hidden, loss=self.loss,
-            bottleneck="gaussian", prior=self.prior, penalties=[Spec("kl", weight=self.beta)],
+            shape, target_shape, n_components=self.n_components, network=self.network, hidden=self.hidden,
+            loss=self.loss, bottleneck="gaussian", prior=self.prior, penalties=[Spec("kl", weight=self.beta)],
         )  # fmt: skip
 
     def _loss_choice(self) -> Choice:

@@ -135,7 +135,8 @@ class Convolutional(Network):
         if len(full) == self.dims + 1:
             return full
         raise UsageError(
-            f"a {self.dims}-D convolution needs rows of {self.dims} positions (and channels last); these have shape {full}. "
+            f"a {self.dims}-D convolution needs rows of {self.dims} positions (and channels last); "
+            f"these have shape {full}. "
             "Use network 'dense', or say the shape: conv(image=(28, 28))."
         )
 
@@ -173,7 +174,7 @@ class ConvEncoder(Encoder):
     def forward(
         self, x: Float[Tensor, "b *s"], mask: Tensor | None = None, cond: Tensor | None = None
     ) -> Float[Tensor, "b *p f"]:
-        maps = self.stages(x.unflatten(1, self.grid[:1]).reshape(len(x), *self.grid).movedim(-1, 1)).movedim(1, -1)
+        maps = self.stages(x.reshape(len(x), *self.grid).movedim(-1, 1)).movedim(1, -1)
         out: Tensor = self.head(maps.flatten(1) if self.flat else maps)
         return out
 

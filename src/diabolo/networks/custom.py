@@ -73,6 +73,7 @@ class CustomEncoder(Encoder):
     def __init__(self, body: nn.Module) -> None:
         super().__init__()
         self.body = body
+        _number_keras_weights(self, body)
 
     def forward(self, x: Tensor, mask: Tensor | None = None, cond: Tensor | None = None) -> Tensor:
         out: Tensor = self.body(x)
@@ -85,7 +86,32 @@ class CustomDecoder(Decoder):
     def __init__(self, body: nn.Module) -> None:
         super().__init__()
         self.body = body
+        _number_keras_weights(self, body)
 
     def forward(self, z: Tensor, batch: Batch | None = None) -> Tensor:
         out: Tensor = self.body(z)
         return out
+
+
+def _number_keras_weights(side: nn.Module, body: Any) -> None:
+    """Let Keras weights go to disk by their position, each once.
+
+    Keras names a layer by how many the process has made ("dense_7"), and lists every weight twice.
+    """
+    if not any(cls.__module__.partition(".")[0] == "keras" for cls in type(body).__mro__):
+        return
+
+    def saving(module: nn.Module, state: dict[str, Any], prefix: str, metadata: Any) -> None:
+        for name in [name for name in state if name.startswith(f"{prefix}body.")]:
+            del state[name]
+        state.update({f"{prefix}body.{i}": weight.value.detach() for i, weight in enumerate(body.weights)})
+
+    def loading(module: nn.Module, state: dict[str, Any], prefix: str, *others: Any) -> None:
+        with torch.no_grad():
+            for i, weight in enumerate(body.weights):
+                weight.value.copy_(state.pop(f"{prefix}body.{i}"))
+        own = body.state_dict(keep_vars=True)
+        state.update({f"{prefix}body.{name}": tensor for name, tensor in own.items()})
+
+    side.register_state_dict_post_hook(saving)
+    side.register_load_state_dict_pre_hook(loading)

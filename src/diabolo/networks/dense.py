@@ -49,9 +49,9 @@ class Dense(Network):
             return encoder, DenseDecoder((code, *reversed(self.hidden), prod(out_shape)), out_shape, *options)
         if features != code or prod(shape) != prod(out_shape):
             raise UsageError(
-                f"tied weights need an encoder and a decoder of mirrored sizes; here the encoder maps {prod(shape)} values "
-                f"to {features} and the decoder {code} to {prod(out_shape)}. Use tied=False, or a bottleneck and loss that "
-                "keep the sizes (identity, squared)."
+                "tied weights need an encoder and a decoder of mirrored sizes; here the encoder maps "
+                f"{prod(shape)} values to {features} and the decoder {code} to {prod(out_shape)}. "
+                "Use tied=False, or a bottleneck and loss that keep the sizes (identity, squared)."
             )
         return encoder, TiedDecoder(encoder, out_shape, self.activation)
 

@@ -21,6 +21,7 @@ CHUNK = 4096
 LARGE_GAP = 0.15
 EXACT = 1e-9
 """Errors below this share of the variance are float noise: the reconstruction is exact."""
+MANY_TIMES = 3
 METHODS = ("model", "pca", "mean")
 
 
@@ -186,9 +187,13 @@ def _verdict(ratio: Interval, exact: bool) -> str:
     'better than PCA: error 27 % lower [24, 30]'
     >>> _verdict(Interval(1.1, 0.9, 1.3), exact=False)
     'a tie with PCA: error 10 % higher [-10, 30]'
+    >>> _verdict(Interval(12.5, 9.0, 14.0), exact=False)
+    'no better than PCA: error 12.5 times as high [9, 14]'
     """
     if exact:
         return "no better than PCA: PCA of this size reconstructs these rows exactly"
+    if ratio.low >= MANY_TIMES:
+        return f"no better than PCA: error {ratio.value:.3g} times as high [{ratio.low:.3g}, {ratio.high:.3g}]"
     lower = ratio.value <= 1
     bounds = sorted((1 - r if lower else r - 1) * 100 for r in (ratio.low, ratio.high))
     size = abs(ratio.value - 1) * 100

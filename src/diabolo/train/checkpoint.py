@@ -5,19 +5,21 @@ Tensors lie in safetensors; everything else is JSON in the file's header.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import struct
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch  # noqa: F401  (the doctest uses it)
+import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..core.errors import ModelError
 from ..core.files import write_atomic
 from .callbacks import Callback
+from .fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from .loop import Loop
@@ -64,7 +66,8 @@ def write_state(path: Path, state: dict[str, Any]) -> None:
     """Write a state atomically."""
     tensors: dict[str, Tensor] = {}
     text = json.dumps(pack(state, tensors), allow_nan=True)
-    write_atomic(path, lambda file: save_file(tensors, file.name, {"diabolo": str(VERSION), "state": text}))
+    header = {"diabolo": str(VERSION), "state": text, "sha256": _checksum(text, tensors)}
+    write_atomic(path, lambda file: save_file(tensors, file.name, header))
 
 
 def read_state(path: Path) -> dict[str, Any]:
@@ -74,15 +77,28 @@ def read_state(path: Path) -> dict[str, Any]:
             (length,) = struct.unpack("<Q", file.read(8))
             header = json.loads(file.read(length))["__metadata__"]
         tensors = load_file(path)
-        version, text = int(header["diabolo"]), header["state"]
+        version, text, checksum = int(header["diabolo"]), header["state"], header["sha256"]
     except (OSError, ValueError, KeyError, struct.error, MemoryError) as error:
         raise ModelError(f"the checkpoint {path.name} is damaged ({error}); delete it and train again.") from error
     except Exception as error:
         raise ModelError(f"the checkpoint {path.name} cannot be read ({error}); delete it and train again.") from error
     if version > VERSION:
         raise ModelError(f"the checkpoint {path.name} was written by a newer version of diabolo; upgrade to resume it.")
+    if checksum != _checksum(text, tensors):
+        raise ModelError(
+            f"the checkpoint {path.name} is damaged (its checksum does not match); delete it and train again."
+        )
     state: dict[str, Any] = unpack(json.loads(text), tensors)
     return state
+
+
+def _checksum(text: str, tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        digest.update(
+            tensors[name].contiguous().view(-1).view(torch.uint8).numpy().tobytes() if tensors[name].numel() else b""
+        )
+    return digest.hexdigest()
 
 
 class Checkpoint(Callback):
@@ -97,7 +113,7 @@ class Checkpoint(Callback):
         self._due, self._fingerprint = 0.0, ""
 
     def on_start(self, loop: Loop) -> None:
-        self._fingerprint = loop.fingerprint()
+        self._fingerprint = fingerprint(loop)
         if self.resume and self.path.exists():
             state = read_state(self.path)
             if state["fingerprint"] != self._fingerprint:

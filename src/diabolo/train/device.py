@@ -16,6 +16,17 @@ PRECISIONS = ("fp32", "bf16")
 SMALL = 2e7
 
 
+@contextlib.contextmanager
+def threads_for(work: float, threads: int | None = None) -> Iterator[None]:
+    """``threads``, or one for products of less than 2e7 FLOP: there a second one costs more than it brings."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads if threads is not None else 1 if work < SMALL else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 @dataclass(frozen=True)
 class Device:
     """``kind`` auto, cpu, cuda or mps; ``precision`` fp32 or bf16 (autocast); ``threads`` None: torch's own
@@ -55,19 +66,15 @@ class Device:
     def context(self, work: float = math.inf) -> Iterator[None]:
         """Threads and precision for the time of a block.
 
-        ``work``: arithmetic of the largest product, in FLOP; small ones run on one thread, where a second one
-        would cost more than it brings.
+        ``work``: arithmetic of the largest product, in FLOP.
         """
         if self.precision not in PRECISIONS:
             raise unknown("precision", self.precision, PRECISIONS)
-        before = torch.get_num_threads()
-        threads = self.threads if self.threads is not None else 1 if work < SMALL else before
-        torch.set_num_threads(threads)
-        try:
-            with torch.autocast(self.torch.type, torch.bfloat16, enabled=self.precision == "bf16"):
-                yield
-        finally:
-            torch.set_num_threads(before)
+        with (
+            threads_for(work, self.threads),
+            torch.autocast(self.torch.type, torch.bfloat16, enabled=self.precision == "bf16"),
+        ):
+            yield
 
     def compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function, compiled if that was asked for."""

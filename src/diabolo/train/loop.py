@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-import signal
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from itertools import islice
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,7 +15,8 @@ from ..core import Batch, Feed, Output, SelfTrained, StepHook, make
 from ..core.errors import Interrupted, TrainingError
 from .callbacks import Callback
 from .device import Device
-from .optimisers import Player
+from .interrupt import ctrl_c
+from .optimisers import Player, copied, only
 from .stage import Stage
 
 if TYPE_CHECKING:
@@ -43,9 +40,8 @@ class Loop:
         self.device = Device.of(trainer.device)
         self.schedule = make("schedule", trainer.schedule)
         self.batch_size = len(feed) if trainer.batch_size == "full" else min(int(trainer.batch_size), len(feed))
-        self.stage_index = self.epoch = self.position = self.step = self.rescues = self.wait = 0
-        self.lr_scale, self.best, self.best_epoch = 1.0, math.inf, -1
-        self.best_tensors: list[Tensor] = []
+        self.stage_index = 0
+        self._reset()
         self.history: list[dict[str, Any]] = []
         self.sums: dict[str, Tensor] = {}
         self.rows = 0
@@ -101,7 +97,7 @@ class Loop:
 
     def run(self) -> list[dict[str, Any]]:
         """All stages from where the state stands. Raises `Interrupted` after Ctrl-C, `TrainingError` on NaN."""
-        with self.device.context(self._work()), self._signals():
+        with self.device.context(self._work()), ctrl_c(self._interrupt):
             self._enter_stage()
             try:
                 for callback in self.trainer.callbacks:
@@ -110,8 +106,7 @@ class Loop:
                     self._run_stage()
                     self._leave_stage()
             finally:
-                for _, player in self._players:
-                    player.release()
+                self._let_go()
                 for callback in self.trainer.callbacks:
                     callback.on_end(self)
         return self.history
@@ -138,10 +133,13 @@ class Loop:
         self._parts.eval()
 
     def _enter_stage(self) -> None:
+        for stage in self.stages:
+            stage.parts().eval()
         parts = self.stage.parts().to(self.device.torch)
         own = [part for part in parts.modules() if isinstance(part, SelfTrained)]
         owned = {id(p) for part in own for p in part.own_parameters()}
         lr = self.trainer.rate()
+        self._frozen = self.stage.freeze()
         main = [p for p in self.stage.parameters() if id(p) not in owned]
         self._players = [(None, Player(main, self.trainer.optimiser(), lr, self.trainer.clip))]
         for part in own:
@@ -153,18 +151,28 @@ class Loop:
 
     def _leave_stage(self) -> None:
         if self.best_tensors:
-            for now, best in zip(self._tensors(), self.best_tensors, strict=True):
+            for now, best in zip(self.tensors(), self.best_tensors, strict=True):
                 now.copy_(best)
+        self._let_go()
+        self._parts.eval()
+        if not self._stop:
+            self.stage_index += 1
+            self._reset()
+            if self.stage_index < len(self.stages):
+                self._enter_stage()
+
+    def _reset(self) -> None:
+        """Counters at the start of a stage."""
+        self.epoch = self.position = self.step = self.rescues = self.wait = 0
+        self.lr_scale, self.best, self.best_epoch = 1.0, math.inf, -1
+        self.best_tensors: list[Tensor] = []
+
+    def _let_go(self) -> None:
+        """Give the stage's parameters back as they were found: storages of their own, all free to train."""
         for _, player in self._players:
             player.release()
-        self._parts.eval()
-        if self._stop:
-            return
-        self.stage_index += 1
-        self.epoch = self.position = self.step = self.rescues = self.wait = 0
-        self.lr_scale, self.best, self.best_epoch, self.best_tensors = 1.0, math.inf, -1, []
-        if self.stage_index < len(self.stages):
-            self._enter_stage()
+        for p in self._frozen:
+            p.requires_grad_(True)
 
     def _run_stage(self) -> None:
         while self.epoch < self.epochs and not self._stop:
@@ -191,7 +199,12 @@ class Loop:
                 self._leave_interrupted()
             if self._stop:
                 break
-        return all(math.isfinite(float(total)) for total in self.sums.values())
+        return self._finite()
+
+    def _finite(self) -> bool:
+        """Whether the sums of this epoch and the weights after its last step are all finite."""
+        numbers = [*self.sums.values(), *(p.sum() for _, player in self._players for p in player.params)]
+        return all(math.isfinite(float(number.detach())) for number in numbers)
 
     def _close_epoch(self, seconds: float) -> None:
         means = {name: float(total) / max(1, self.rows) for name, total in self.sums.items()}
@@ -211,7 +224,7 @@ class Loop:
             return
         if loss < self.best:
             self.best, self.best_epoch, self.wait = loss, self.epoch, 0
-            self.best_tensors = [tensor.detach().clone() for tensor in self._tensors()]
+            self.best_tensors = [tensor.detach().clone() for tensor in self.tensors()]
             return
         self.wait += self._settled()
         patience = self.trainer.patience_for(self.epochs)
@@ -281,20 +294,9 @@ class Loop:
             for _ in range(part.steps):
                 player.move(closure, rate)
 
-    @contextmanager
-    def _only(self, player: Player) -> Iterator[None]:
+    def _only(self, player: Player) -> AbstractContextManager[None]:
         """Freeze what the player does not own, if there is more than one player."""
-        if len(self._players) == 1:
-            yield
-            return
-        keep, before = {id(p) for p in player.params}, [p.requires_grad for p in self._everything]
-        for p in self._everything:
-            p.requires_grad_(id(p) in keep)
-        try:
-            yield
-        finally:
-            for p, grad in zip(self._everything, before, strict=True):
-                p.requires_grad_(grad)
+        return nullcontext() if len(self._players) == 1 else only(player.params, self._everything)
 
     @torch.no_grad()
     def evaluate(self, feed: Feed) -> dict[str, float]:
@@ -314,7 +316,7 @@ class Loop:
 
     # state --------------------------------------------------------------------------------------------------
 
-    def _tensors(self) -> list[Tensor]:
+    def tensors(self) -> list[Tensor]:
         """Parameters and buffers of all stages, each once, in a fixed order."""
         parts = nn.ModuleList(part for stage in self.stages for part in stage.parts())
         return [*(p.data for p in parts.parameters()), *parts.buffers()]
@@ -322,8 +324,8 @@ class Loop:
     def state(self) -> dict[str, Any]:
         """Everything the rest of training depends on."""
         return {
-            "tensors": [tensor.detach().clone() for tensor in self._tensors()],
-            "optimizers": [_copied(player.state()) for _, player in self._players],
+            "tensors": [tensor.detach().clone() for tensor in self.tensors()],
+            "optimizers": [copied(player.state()) for _, player in self._players],
             "best_tensors": list(self.best_tensors),
             "sums": dict(self.sums),
             "random": torch.get_rng_state(),
@@ -334,14 +336,15 @@ class Loop:
     def restore(self, state: dict[str, Any]) -> None:
         """Take up a state; the stages before it are done, those after it still to come."""
         if state["stage_index"] != self.stage_index:
+            self._let_go()
             self.stage_index = state["stage_index"]
             if self.stage_index < len(self.stages):
                 self._enter_stage()
         with torch.no_grad():
-            for now, then in zip(self._tensors(), state["tensors"], strict=True):
+            for now, then in zip(self.tensors(), state["tensors"], strict=True):
                 now.copy_(then)
         for (_, player), saved in zip(self._players, state["optimizers"], strict=True):
-            player.restore(_copied(saved))
+            player.restore(copied(saved))
         for name in (*_NUMBERS, "history", "sums", "best_tensors"):
             setattr(self, name, state[name])
         self.history, self.sums = list(self.history), dict(self.sums)
@@ -363,37 +366,12 @@ class Loop:
             f"{1 / scale:g} times smaller (attempt {rescues} of {MAX_RESCUES})"
         )
 
-    def fingerprint(self) -> str:
-        """A hash of everything that decides the run: plan, seed, starting weights, rows (their number and a part)."""
-        digest = hashlib.sha256()
-        knobs = {name: str(value) for name, value in self.trainer.get_params(deep=False).items() if name != "callbacks"}
-        plan = [(stage.epochs, str(stage.module), str(stage.objective)) for stage in self.stages]
-        rows = len(self.validation) if self.validation is not None else 0
-        digest.update(repr((knobs, plan, self.seed, len(self.feed), rows)).encode())
-        for tensor in [*self._tensors(), *(batch.target for batch in islice(self.feed.batches(4096), 1))]:
-            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()
-
     # interruption -------------------------------------------------------------------------------------------
 
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Turn the first Ctrl-C into a stop between two steps; a second one ends at once."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = signal.getsignal(signal.SIGINT)
-
-        def handle(number: int, frame: Any) -> None:
-            if self._interrupted:
-                raise KeyboardInterrupt
-            self._interrupted = True
-
-        signal.signal(signal.SIGINT, handle)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
+    def _interrupt(self) -> bool:
+        """Note a Ctrl-C; False if there was one before."""
+        first, self._interrupted = not self._interrupted, True
+        return first
 
     def _leave_interrupted(self) -> None:
         for callback in self.trainer.callbacks:
@@ -405,14 +383,3 @@ _NUMBERS = (
     "stage_index", "epoch", "position", "step", "rescues", "wait", "lr_scale", "best", "best_epoch", "rows",
     "validation_loss",
 )  # fmt: skip
-
-
-def _copied(value: Any) -> Any:
-    """A deep copy of a nested state, tensors detached."""
-    if isinstance(value, Tensor):
-        return value.detach().clone()
-    if isinstance(value, dict):
-        return {key: _copied(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_copied(item) for item in value)
-    return value

@@ -1,8 +1,9 @@
 """Muon: momentum, orthogonalised, for weight matrices; Adam for everything else.
 
-PyTorch has a Muon of its own. This one orthogonalises in float32 through the small Gram matrix: measured on
-a CPU without bfloat16 units, a step on 784 x 128 matrices costs a half of the direct iteration, and PyTorch's
-runs in bfloat16, which is slower there. A test holds the two to the same direction.
+PyTorch has a Muon of its own. This one orthogonalises in float32 through the small Gram matrix (PyTorch's iterates
+on the whole matrix in bfloat16, which a CPU without bfloat16 units does slowly) and makes three iterations where
+PyTorch makes five: measured on digits and MNIST, three reach the same error, two do not. A test holds the two to
+the same direction at equal iterations.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ import torch
 from torch import Tensor, nn
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
-ITERATIONS = 5
+ITERATIONS = 3
 
 
-def orthogonalise(matrix: Tensor) -> Tensor:
+def orthogonalise(matrix: Tensor, iterations: int = ITERATIONS) -> Tensor:
     """The nearest semi-orthogonal matrix, roughly: singular values are driven towards 1.
 
     Newton-Schulz, X <- (a I + b XX' + c (XX')^2) X. For a wide X (m x n, m << n) the polynomials act on the
@@ -29,26 +30,26 @@ def orthogonalise(matrix: Tensor) -> Tensor:
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if tall else matrix
     x = x / (x.norm() + 1e-7)
-    x = _by_gram(x) if x.shape[1] >= 2 * x.shape[0] else _direct(x)
+    x = _by_gram(x, iterations) if x.shape[1] >= 2 * x.shape[0] else _direct(x, iterations)
     return x.T if tall else x
 
 
-def _direct(x: Tensor) -> Tensor:
+def _direct(x: Tensor, iterations: int) -> Tensor:
     a, b, c = COEFFICIENTS
-    for _ in range(ITERATIONS):
+    for _ in range(iterations):
         gram = x @ x.T
         x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x
 
 
-def _by_gram(x: Tensor) -> Tensor:
+def _by_gram(x: Tensor, iterations: int) -> Tensor:
     a, b, c = COEFFICIENTS
     gram, product = x @ x.T, None
-    for i in range(ITERATIONS):
+    for i in range(iterations):
         step = torch.addmm(gram, gram, gram, beta=b, alpha=c)
         step.diagonal().add_(a)
         product = step if product is None else step @ product
-        if i < ITERATIONS - 1:
+        if i < iterations - 1:
             gram = step @ gram @ step
     return x if product is None else product @ x
 
@@ -61,9 +62,15 @@ class Muon(torch.optim.Optimizer):
     """
 
     def __init__(
-        self, params: Iterable[nn.Parameter], lr: float = 2e-2, momentum: float = 0.95, weight_decay: float = 0.0
+        self,
+        params: Iterable[nn.Parameter],
+        lr: float = 2e-2,
+        momentum: float = 0.95,
+        weight_decay: float = 0.0,
+        iterations: int = ITERATIONS,
     ) -> None:
-        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        defaults = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "iterations": iterations}
+        super().__init__(params, defaults)
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:  # type: ignore[override]
@@ -89,7 +96,7 @@ class Muon(torch.optim.Optimizer):
         for p, gradient, buffer in zip(moved, gradients, buffers, strict=True):
             ahead = torch.lerp(gradient, buffer, group["momentum"])
             flat = ahead.flatten(1)
-            update = orthogonalise(flat).reshape(p.shape)
+            update = orthogonalise(flat, group["iterations"]).reshape(p.shape)
             if group["weight_decay"]:
                 p.mul_(1 - group["lr"] * group["weight_decay"])
             p.add_(update, alpha=-group["lr"] * 0.2 * math.sqrt(max(flat.shape)))

@@ -7,7 +7,8 @@ parameters and gradients of the layers are views of it while training lasts.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -203,3 +204,27 @@ def flatten(params: Sequence[nn.Parameter]) -> nn.Parameter:
         p.grad = flat.grad[begin:end].view(p.shape)
         begin = end
     return flat
+
+
+@contextmanager
+def only(params: Sequence[nn.Parameter], everything: Sequence[nn.Parameter]) -> Iterator[None]:
+    """Nothing but ``params`` takes gradients for the time of a block."""
+    keep, before = {id(p) for p in params}, [p.requires_grad for p in everything]
+    for p in everything:
+        p.requires_grad_(id(p) in keep)
+    try:
+        yield
+    finally:
+        for p, grad in zip(everything, before, strict=True):
+            p.requires_grad_(grad)
+
+
+def copied(value: Any) -> Any:
+    """A deep copy of a nested state, tensors detached."""
+    if isinstance(value, Tensor):
+        return value.detach().clone()
+    if isinstance(value, dict):
+        return {key: copied(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(copied(item) for item in value)
+    return value

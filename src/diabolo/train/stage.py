@@ -35,6 +35,14 @@ class Stage:
         chosen = [p for name, p in self.module.named_parameters() if self.trainable is None or self.trainable(name)]
         return [p for p in [*chosen, *self.objective.parameters()] if p.requires_grad]
 
+    def freeze(self) -> list[nn.Parameter]:
+        """Take what does not train out of the graph; gives it back, to be thawed afterwards."""
+        trained = {id(p) for p in self.parameters()}
+        frozen = [p for p in self.module.parameters() if p.requires_grad and id(p) not in trained]
+        for p in frozen:
+            p.requires_grad_(False)
+        return frozen
+
     def prepare(self, batch: Batch) -> Batch:
         """The batch as this stage sees it, before corruption."""
         if self.inputs is None:

@@ -24,7 +24,8 @@ class Trainer(BaseEstimator):
     epochs : int >= 1, or "auto" (chosen from the number of rows).
     batch_size : int >= 1, "full" (all rows at once), or "auto".
     lr : float > 0, or "auto" (the optimiser's own).
-    optimizer : sgd, adam, adamw, muon, lbfgs, or "auto" (muon unless layers are wide); a name, a text such as "adamw(weight_decay=0.1)" or a Spec.
+    optimizer : sgd, adam, adamw, muon, lbfgs, or "auto" (muon unless layers are wide); a name, a text such as
+        "adamw(weight_decay=0.1)" or a Spec.
     schedule : of the learning rate: one-cycle, constant, cosine, linear.
     clip : largest gradient norm, or None.
     validation : share of the rows held out to stop early and to keep the best state, in [0, 1).

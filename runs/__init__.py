@@ -1,0 +1,1 @@
+"""Scripts that reproduce the figures stated elsewhere; `python -m runs.NAME --help`."""

@@ -1,0 +1,107 @@
+"""The public surface, name by name: it changes on purpose, here and in the changelog. And it starts fast."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+import typer
+
+import diabolo
+from diabolo.cli.main import app
+
+DATA = "--as --target --key --exclude --array --include --no-header --strict --size"
+COMMANDS = {
+    "fit": "DATA --out -o --model --latent --hidden --network --loss --corruption --penalty --beta --init --freeze "
+    "--epochs --batch-size --lr --optimizer --schedule --clip --patience --seed --device --precision --holdout "
+    f"--config --resume --dry-run --max-time --log-dir {DATA} --force",
+    "encode": f"MODEL DATA --out -o {DATA} --force",
+    "decode": "MODEL CODES --out -o --force",
+    "reconstruct": f"MODEL DATA --out -o {DATA} --force",
+    "score": f"MODEL DATA --out -o {DATA} --force",
+    "info": "MODEL --json",
+    "report": f"MODEL DATA --out -o {DATA} --force",
+    "parts": "[AXIS] --json",
+    "demo": "--out -o --seed",
+}
+PUBLIC = [
+    *("__version__", "Autoencoder", "VAE", "load", "Trainer", "Device", "Progress", "TimeLimit", "TensorBoard"),
+    *("Checkpoint", "Spec", "data"),
+]
+PARAMETERS = {
+    "Autoencoder": "n_components network hidden bottleneck prior loss penalties corruption trainer random_state",
+    "VAE": "n_components network hidden prior loss beta trainer random_state",
+    "Trainer": "epochs batch_size lr optimizer schedule clip validation patience device callbacks",
+}
+METHODS = [
+    *("describe", "fit", "fit_transform", "get_feature_names_out", "inverse_transform", "partial_fit", "plan"),
+    *("reconstruct", "sample", "save", "score", "score_samples", "start_from", "transform"),
+]
+
+
+def _names(parameter: Any) -> list[str]:
+    return list(parameter.opts) if parameter.param_type_name == "option" else [parameter.metavar]
+
+
+def test_commands_and_their_options() -> None:
+    group: Any = typer.main.get_command(app)
+    found = {
+        name: {word for parameter in command.params for word in _names(parameter)} - {"--help"}
+        for name, command in group.commands.items()
+    }
+    assert found == {name: set(words.split()) for name, words in COMMANDS.items()}
+
+
+def test_public_names() -> None:
+    assert diabolo.__all__ == PUBLIC
+    assert all(getattr(diabolo, name) is not None for name in PUBLIC)
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_constructor_parameters(name: str) -> None:
+    assert list(inspect.signature(getattr(diabolo, name)).parameters) == PARAMETERS[name].split()
+
+
+def test_methods_of_an_estimator() -> None:
+    sklearn = {"get_metadata_routing", "get_params", "set_params", "set_output", "build"}
+    found = {name for name in dir(diabolo.Autoencoder) if not name.startswith("_")}
+    routing = {name for name in found if name.startswith("set_") and name.endswith("_request")}
+    assert sorted(found - sklearn - routing - {"part_name"}) == METHODS
+
+
+@pytest.mark.parametrize("words", [["--help"], ["fit", "--help"], ["--version"]])
+def test_help_is_there_at_once_and_imports_no_torch(words: list[str]) -> None:
+    """0.4 s on a free machine; three times as much here, for one that is busy."""
+    command = [sys.executable, "-X", "importtime", "-m", "diabolo", *words]
+    best = float("inf")
+    for _ in range(3):
+        began = time.perf_counter()
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        best = min(best, time.perf_counter() - began)
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert not loaded & {"torch", "numpy", "pandas", "sklearn"}
+    assert best <= 1.2, f"{best:.2f} s"
+
+
+def test_importing_diabolo_imports_no_torch() -> None:
+    text = "import sys, diabolo; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", text]).returncode == 0
+
+
+def test_an_unforeseen_error_is_one_message_too(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*given: Any, **named: Any) -> None:
+        raise RuntimeError("the moon is full")
+
+    monkeypatch.setattr("diabolo.estimators.saving.load", fail)
+    result = run("info", "model")
+    assert result.exit_code == 1 and "the moon is full (RuntimeError; this was not foreseen" in result.stderr
+    monkeypatch.setattr("diabolo.estimators.saving.load", _no_memory)
+    assert "not enough memory" in run("info", "model").stderr
+
+
+def _no_memory(*given: Any, **named: Any) -> None:
+    raise MemoryError
