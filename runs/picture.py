@@ -1,6 +1,6 @@
 """The README's picture: held-out digits, what a code of 8 gives back, and PCA with 8 components.
 
-    python runs/picture.py [--out docs/images/demo.png]
+python runs/picture.py [--out docs/images/demo.png]
 """
 
 from __future__ import annotations

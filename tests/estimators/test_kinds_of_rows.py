@@ -210,4 +210,6 @@ def test_lists_go_in() -> None:
 
 def test_a_file_is_read_as_the_array_in_it(tmp_path: Any) -> None:
     np.save(tmp_path / "x.npy", array())
-    np.testing.assert_array_equal(ae().fit(str(tmp_path / "x.npy")).transform(array()), ae().fit(array()).transform(array()))
+    np.testing.assert_array_equal(
+        ae().fit(str(tmp_path / "x.npy")).transform(array()), ae().fit(array()).transform(array())
+    )

@@ -48,7 +48,7 @@ def test_every_estimator_as_it_is_made_passes_scikit_learns_checks(estimator: An
 
 
 def test_every_model_is_checked() -> None:
-    assert MODELS == {name: lookup("model", name) for name in names("model")}
+    assert {name: lookup("model", name) for name in names("model")} == MODELS
 
 
 # ── inside scikit-learn's tools ───────────────────────────────────────────────────────────────────

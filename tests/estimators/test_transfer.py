@@ -68,9 +68,9 @@ def test_the_model_started_from_is_not_changed(first: Autoencoder) -> None:
 def test_without_freezing_both_sides_learn(first: Autoencoder) -> None:
     model = ae().start_from(first).fit(rows(1))
     assert not same(weights(model, "encoder"), weights(first, "encoder"))
-    assert {choice.why for choice in model.choices_ if choice.name in ("n_components", "network", "hidden", "loss")} == {
-        "as in the model it starts from"
-    }
+    assert {
+        choice.why for choice in model.choices_ if choice.name in ("n_components", "network", "hidden", "loss")
+    } == {"as in the model it starts from"}
 
 
 def test_a_good_start_is_ahead(first: Autoencoder) -> None:

@@ -21,7 +21,9 @@ def test_it_loads_and_gives_the_codes_it_gave(folder: Path) -> None:
     np.testing.assert_allclose(model.transform(rows), np.load(folder / "codes.npy"), rtol=1e-4, atol=1e-5)
     recon, then = model.reconstruct(rows), np.load(folder / "recon.npy")
     assert recon.dtype == then.dtype
-    np.testing.assert_allclose(recon.astype(float), then.astype(float), rtol=1e-4, atol=1.0 if rows.dtype == np.uint8 else 1e-3)
+    np.testing.assert_allclose(
+        recon.astype(float), then.astype(float), rtol=1e-4, atol=1.0 if rows.dtype == np.uint8 else 1e-3
+    )
 
 
 def test_every_format_and_every_model_has_one() -> None:

@@ -14,7 +14,6 @@ import pytest
 import torch
 
 from diabolo import Autoencoder, Trainer
-
 from diabolo.core.errors import MissingExtra, TrainingError, UsageError
 from diabolo.train import Callback, Progress, TimeLimit
 from diabolo.train.callbacks import parse_duration
@@ -97,9 +96,7 @@ def test_a_loss_that_stays_nan_is_an_error_that_says_what_to_try(house: Any) -> 
 def test_a_rate_far_too_high_is_brought_down(house: Any) -> None:
     stage = house.compose(hidden=())
     watch = Poison(-1)
-    trainer = house.quick(
-        optimizer="sgd(momentum=0.0)", lr=0.4, schedule="constant", epochs=60, callbacks=[watch]
-    )
+    trainer = house.quick(optimizer="sgd(momentum=0.0)", lr=0.4, schedule="constant", epochs=60, callbacks=[watch])
     trainer.fit([stage], house.feed(200), seed=1)
     assert watch.messages
     assert all(bool(tensor.isfinite().all()) for tensor in house.weights(stage))

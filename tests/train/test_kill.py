@@ -90,9 +90,9 @@ def stamp(folder: Path) -> int:
 
 
 def test_three_kills_change_no_bit(tmp_path: Path) -> None:
-    kill_and_resume(tmp_path, kills=3, epochs=20)
+    kill_and_resume(tmp_path, kills=3, epochs=12)
 
 
 @pytest.mark.slow
 def test_ten_kills_change_no_bit(tmp_path: Path) -> None:
-    kill_and_resume(tmp_path, kills=10, epochs=60)
+    kill_and_resume(tmp_path, kills=10, epochs=40)

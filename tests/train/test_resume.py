@@ -240,7 +240,15 @@ def test_the_same_run_is_resumed(house: Any, cut: Path) -> None:
 
 @pytest.mark.parametrize(
     "given",
-    [{"lr": 2e-2}, {"batch_size": 10}, {"optimizer": "sgd"}, {"epochs": 5}, {"seed": 2}, {"weights": 3}, {"hidden": (6,)}],
+    [
+        {"lr": 2e-2},
+        {"batch_size": 10},
+        {"optimizer": "sgd"},
+        {"epochs": 5},
+        {"seed": 2},
+        {"weights": 3},
+        {"hidden": (6,)},
+    ],
     ids=str,
 )
 def test_other_parameters_are_refused(house: Any, cut: Path, given: dict[str, Any]) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+from safetensors import SafetensorError
+
 from .errors import DataError
 
 
@@ -31,10 +33,10 @@ def write_atomic(path: str | os.PathLike[str], write: Callable[[IO[bytes]], obje
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(target)
         temporary = None
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise DataError(
-            f"cannot write {str(target)!r}: {error.strerror or error}; nothing was changed. "
-            "Free some space, or choose another place."
+            f"cannot write {str(target)!r}: {reason}; nothing was changed. Free some space, or choose another place."
         ) from error
     finally:
         if temporary is not None:

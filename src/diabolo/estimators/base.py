@@ -110,24 +110,23 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         if isinstance(X, str | Path):
             X = open_source(X)
         rows = X.rows if isinstance(X, Source) else X
-        if isinstance(X, Source) and X.modality != "array":
+        if isinstance(X, Source) and X.modality != "array" and not _is_frame(rows):
             if fitting:
                 self.n_features_in_ = int(np.prod(rows.shape[1:]))
             return rows
-        if _is_frame(rows):
-            validate_data(self, rows, skip_check_array=True, reset=fitting)
-            return rows
         if isinstance(rows, np.ndarray) and rows.ndim > 2:
             return rows
-        numbers = validate_data(
-            self,
-            rows,
-            dtype=[np.float64, np.float32],
-            ensure_all_finite=False,
-            reset=fitting,
-            ensure_min_samples=2 if fitting else 1,
-        )
-        return np.asarray(numbers)
+        try:
+            if _is_frame(rows):
+                validate_data(self, rows, skip_check_array=True, reset=fitting)
+                return rows
+            least = 2 if fitting else 1
+            kinds = [np.float64, np.float32]
+            return validate_data(
+                self, rows, dtype=kinds, ensure_all_finite=False, reset=fitting, ensure_min_samples=least
+            )
+        except ValueError as error:
+            raise DataError(str(error)) from error
 
     def _plain(self, X: Any) -> bool:
         """An array just like the one at fit needs no more checks than the processor's: one row takes microseconds."""

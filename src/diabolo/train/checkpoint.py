@@ -119,7 +119,7 @@ class Checkpoint(Callback):
             if state["fingerprint"] != self._fingerprint:
                 raise ModelError(
                     "the interrupted run used other data or other parameters; give the same ones to resume it, "
-                    "or start anew with --force."
+                    "or start anew with --force instead of --resume."
                 )
             loop.restore(state["loop"])
         self._due = time.monotonic() + self.every
