@@ -122,7 +122,8 @@ def pair():
 X = np.random.default_rng(0).normal(size=(64, 6)).astype("float32") * np.array([3, 2, 1, .1, .1, .1], "float32")
 given = pair()
 before = [w.copy() for m in given for w in m.get_weights()]
-model = Autoencoder(3, network=given, trainer=Trainer(epochs=200, batch_size=16, optimizer="adam", lr=1e-2), random_state=0).fit(X)
+trainer = Trainer(epochs=200, batch_size=16, optimizer="adam", lr=1e-2)
+model = Autoencoder(3, network=given, trainer=trainer, random_state=0).fit(X)
 assert all(np.array_equal(a, b) for a, b in zip(before, [w for m in given for w in m.get_weights()]))
 error = np.square(model.reconstruct(X) - X).sum(1).mean()
 assert error < .1 * np.square(X - X.mean(0)).sum(1).mean(), error

@@ -102,6 +102,9 @@ class ReconstructionLoss(nn.Module, ABC):
         """The decoder's output for which ``link`` gives the data's mean, or None; sets its last bias."""
         return None
 
+    def measure(self, target: Tensor) -> None:
+        """Take the data's own spread as the unit of a learned scale; nothing to do for other losses."""
+
     def per_sample(self, recon: Tensor, target: Tensor) -> Tensor:
         """``elementwise`` summed over everything but the batch (B,); a loss may fuse the two."""
         return self.elementwise(recon, target).flatten(1).sum(1)

@@ -95,6 +95,8 @@ def _as_float32(rows: Any) -> np.ndarray:
     with np.errstate(over="ignore"):
         x = np.ascontiguousarray(array, dtype=np.float32)
     x = x if x.flags.writeable else x.copy()
+    if x.dtype == array.dtype:
+        return x
     try:
         check_finite(x)
     except DataError as error:

@@ -344,6 +344,7 @@ def _centre(recipe: Recipe, sample: Batch) -> None:
         mean, target = torch.zeros_like(mean), torch.zeros_like(target) if loss.linear else target
     if isinstance(module.encoder, Centred):
         module.encoder.centre(mean)
+    loss.measure(sample.target)
     start = loss.start(target)
     if start is not None and isinstance(module.decoder, Centred):
         module.decoder.centre(start)

@@ -54,6 +54,7 @@ class Gaussian(Location):
 
     floor = -7.0
     raw_scale: Tensor
+    unit: Tensor
 
     def __init__(
         self,
@@ -77,10 +78,19 @@ class Gaussian(Location):
         else:
             raise out_of_range("scale", allowed, scale)
         self.scale = scale
+        self.register_buffer("unit", torch.zeros(()))
+
+    def measure(self, target: Float[Tensor, " b *s"]) -> None:
+        """Count a learned σ in units of the data's spread: then neither start nor floor depend on the user's units."""
+        spread = (target - target.mean(0)).square().mean().sqrt()
+        if isinstance(self.raw_scale, nn.Parameter) and spread > 0:
+            self.unit.copy_(spread.log())
 
     def log_scale(self) -> Float[Tensor, "*s"]:
         """log σ, a scalar or one value for each entry."""
-        return at_least(self.floor, self.raw_scale) if isinstance(self.raw_scale, nn.Parameter) else self.raw_scale
+        if not isinstance(self.raw_scale, nn.Parameter):
+            return self.raw_scale
+        return at_least(self.floor, self.raw_scale) + self.unit
 
     def elementwise(self, recon: Float[Tensor, " b *s"], target: Float[Tensor, " b *s"]) -> Float[Tensor, " b *s"]:
         log_scale = self.log_scale()

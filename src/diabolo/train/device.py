@@ -30,7 +30,8 @@ def threads_for(work: float, threads: int | None = None) -> Iterator[None]:
 @dataclass(frozen=True)
 class Device:
     """``kind`` auto, cpu, cuda or mps; ``precision`` fp32 or bf16 (autocast); ``threads`` None: torch's own
-    choice; ``compile``: fuse the step with torch.compile (3 to 25 seconds at first, for long runs).
+    choice; ``compile``: fuse the step with torch.compile (3 to 25 seconds at first, for long runs);
+    ``shortcuts``: closed-form gradients where there are any (`diabolo.train.closed_form`).
 
     >>> Device("cpu").torch
     device(type='cpu')
@@ -40,6 +41,7 @@ class Device:
     precision: str = "fp32"
     threads: int | None = None
     compile: bool = False
+    shortcuts: bool = True
 
     @classmethod
     def of(cls, what: str | Device | None) -> Device:
@@ -66,15 +68,21 @@ class Device:
     def context(self, work: float = math.inf) -> Iterator[None]:
         """Threads and precision for the time of a block.
 
-        ``work``: arithmetic of the largest product, in FLOP.
+        ``work``: arithmetic of the largest product, in FLOP. Autocast keeps no weights: the block outlives many
+        steps, and a cast weight would stay what it was at the first.
         """
         if self.precision not in PRECISIONS:
             raise unknown("precision", self.precision, PRECISIONS)
         with (
             threads_for(work, self.threads),
-            torch.autocast(self.torch.type, torch.bfloat16, enabled=self.precision == "bf16"),
+            torch.autocast(self.torch.type, torch.bfloat16, enabled=self.precision == "bf16", cache_enabled=False),
         ):
             yield
+
+    @property
+    def exact(self) -> bool:
+        """Whether closed-form gradients may stand in for the graph: full precision, on the CPU, not compiled."""
+        return self.shortcuts and self.precision == "fp32" and not self.compile and self.torch.type == "cpu"
 
     def compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function, compiled if that was asked for."""

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from ..core import Batch, Feed, Output, SelfTrained, StepHook, make
 from ..core.errors import Interrupted, TrainingError
 from .callbacks import Callback
+from .closed_form import closed_form
 from .device import Device
 from .interrupt import ctrl_c
 from .optimisers import Player, copied, only
-from .stage import Stage
+from .stage import Stage, largest_product, training_mode
 
 if TYPE_CHECKING:
     from .trainer import Trainer
@@ -51,6 +52,18 @@ class Loop:
         self._interrupted = False
         self._players: list[tuple[SelfTrained | None, Player]] = []
         self._hooks = [c for c in trainer.callbacks if type(c).on_step is not Callback.on_step]
+
+    def __getstate__(self) -> dict[str, Any]:
+        kept = {name: value for name, value in vars(self).items() if name not in _REBUILT}
+        return {**kept, "_state": self.state()}
+
+    def __setstate__(self, held: dict[str, Any]) -> None:
+        state = held.pop("_state")
+        vars(self).update(held)
+        self._enter_stage()
+        with torch.random.fork_rng(devices=[]):
+            self.restore(state)
+        self._parts.eval()
 
     # what callbacks read ------------------------------------------------------------------------------------
 
@@ -97,7 +110,7 @@ class Loop:
 
     def run(self) -> list[dict[str, Any]]:
         """All stages from where the state stands. Raises `Interrupted` after Ctrl-C, `TrainingError` on NaN."""
-        with self.device.context(self._work()), ctrl_c(self._interrupt):
+        with self.device.context(largest_product(self.stages, self.batch_size)), ctrl_c(self._interrupt):
             self._enter_stage()
             try:
                 for callback in self.trainer.callbacks:
@@ -111,12 +124,6 @@ class Loop:
                     callback.on_end(self)
         return self.history
 
-    def _work(self) -> float:
-        """FLOP of the largest matrix product of a step, for dense layers."""
-        sizes = [p.numel() for stage in self.stages for p in stage.parts().parameters() if p.ndim == 2]
-        kernels = any(p.ndim > 2 for stage in self.stages for p in stage.parts().parameters())
-        return math.inf if kernels else 2.0 * self.batch_size * max(sizes, default=1)
-
     def begin(self) -> None:
         """Make ready for `online` steps, without a plan of epochs."""
         self._enter_stage()
@@ -124,8 +131,8 @@ class Loop:
 
     def online(self, feed: Feed) -> None:
         """One pass over rows as they come, one step a batch (online learning)."""
-        self._parts.train()
-        with torch.random.fork_rng(devices=[]), self.device.context(self._work()):
+        training_mode(self._parts)
+        with torch.random.fork_rng(devices=[]), self.device.context(largest_product(self.stages, self.batch_size)):
             torch.set_rng_state(self._random)
             for batch in feed.batches(self.batch_size):
                 self.train_step(batch)
@@ -146,8 +153,10 @@ class Loop:
             self._players.append((part, Player(list(part.own_parameters()), "adam", min(lr, 1e-3), self.trainer.clip)))
         self._everything = list(parts.parameters())
         self._step_hooks = [part for part in parts.modules() if isinstance(part, StepHook)]
-        self._parts = parts.train()
+        self._parts = parts
+        training_mode(self._parts)
         self._compute = self.device.compiled(self._forward)
+        self._closed = closed_form(self.stage) if self.device.exact else None
 
     def _leave_stage(self) -> None:
         if self.best_tensors:
@@ -244,8 +253,6 @@ class Loop:
         if self.validation is not None:
             self._remember(self.evaluate(self.validation)["loss"])
 
-    # one step -----------------------------------------------------------------------------------------------
-
     def train_step(self, batch: Batch) -> None:
         """One move per player on a batch."""
         stage, device = self.stage, self.device.torch
@@ -272,9 +279,13 @@ class Loop:
         return total, terms, out
 
     def _main_loss(self, seen: Batch) -> Tensor:
-        total, terms, out = self._compute(seen)
-        total.backward()
-        self._last, self._out = total.detach(), out
+        if self._closed is not None and seen.scored is None:
+            total = self._closed(seen)
+            terms = {"reconstruction": total}
+        else:
+            total, terms, self._out = self._compute(seen)
+            total.backward()
+        self._last = total.detach()
         rows = len(seen.x)
         self.rows += rows
         for name, value in {"loss": total, **terms}.items():
@@ -311,7 +322,7 @@ class Loop:
                 total, terms = self.stage.objective(self.stage.module, batch, out, self.total, self.total)
                 for name, value in {"loss": total, **terms}.items():
                     sums[name] = sums.get(name, torch.zeros(())) + value.cpu() * len(batch.x)
-        self._parts.train()
+        training_mode(self._parts)
         return {name: float(total) / len(feed) for name, total in sums.items()}
 
     # state --------------------------------------------------------------------------------------------------
@@ -378,6 +389,9 @@ class Loop:
             callback.on_interrupt(self)
         raise Interrupted(f"interrupted in epoch {self.epoch + 1} of {self.epochs}.")
 
+
+_REBUILT = {"_players", "_everything", "_step_hooks", "_parts", "_compute", "_closed", "_out"}
+"""What a copy or a pickle makes anew: flat buffers share storage with parameters, which a pickle would not keep."""
 
 _NUMBERS = (
     "stage_index", "epoch", "position", "step", "rescues", "wait", "lr_scale", "best", "best_epoch", "rows",

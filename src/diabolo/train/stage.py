@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -50,3 +51,19 @@ class Stage:
         with torch.no_grad():
             x = self.inputs(batch.x)
         return replace(batch, x=x, target=x)
+
+
+def training_mode(parts: nn.Module) -> None:
+    """Train mode, except layers that do not train: a frozen batch norm keeps its statistics."""
+    parts.train()
+    for part in parts.modules():
+        own = list(part.parameters(recurse=False))
+        if own and not any(p.requires_grad for p in own):
+            part.eval()
+
+
+def largest_product(stages: Sequence[Stage], rows: int) -> float:
+    """FLOP of the largest matrix product of a step; infinite where kernels are convolved."""
+    weights = [p for stage in stages for p in stage.parts().parameters()]
+    sizes = [p.numel() for p in weights if p.ndim == 2]
+    return math.inf if any(p.ndim > 2 for p in weights) else 2.0 * rows * max(sizes, default=1)
