@@ -26,8 +26,11 @@ def stage_of(activation: str = "silu", hidden: tuple[int, ...] = (5, 4), **given
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "silu", "gelu"])
 @pytest.mark.parametrize("loss", ["squared", "squared(low=0.0, high=1.0)", "squared(low=-0.5, high=1.5)"])
-def test_gradients_are_those_of_the_graph(activation: str, loss: str) -> None:
+@pytest.mark.parametrize("scale", [None, 1.0, 3.0])
+def test_gradients_are_those_of_the_graph(activation: str, loss: str, scale: float | None) -> None:
     stage = stage_of(activation, loss=loss)
+    if scale is not None:
+        stage.module.standardise(ROWS.mean(0), scale, stage.objective.loss.linear)
     batch = Batch(ROWS + 0.1, ROWS)
     total, _ = stage.objective(stage.module, batch, stage.module(batch))
     total.backward()

@@ -20,6 +20,8 @@ class AutoencoderModule(nn.Module):
                                    prior (sampling only, or the KL term)
     """
 
+    shift: Tensor | None
+
     def __init__(self, encoder: Encoder, bottleneck: Bottleneck, decoder: Decoder, prior: Prior | None = None) -> None:
         super().__init__()
         self.encoder, self.bottleneck, self.decoder, self.prior = encoder, bottleneck, decoder, prior

@@ -39,13 +39,16 @@ class ClosedForm:
     dW = g' x,  db = sum g,  g <- (g W) * a'(h)   back again
     """
 
-    def __init__(self, layers: list[tuple[nn.Linear, type[nn.Module] | None]], loss: Squared) -> None:
-        self.layers, self.bounds = layers, loss.bounds
+    def __init__(self, layers: list[tuple[nn.Linear, type[nn.Module] | None]], stage: Stage) -> None:
+        self.layers, self.module = layers, stage.module
+        self.bounds: Any = stage.objective.loss.bounds
 
     @torch.no_grad()
     def __call__(self, batch: Batch) -> Tensor:
         """The mean loss of a batch, after setting ``.grad`` of all parameters."""
         x, steps = batch.x.flatten(1), []
+        if self.module.shift is not None:
+            x = (x - self.module.shift.flatten()) * (1 / self.module.scale)
         for linear, kind in self.layers:
             h = torch.addmm(linear.bias, x, linear.weight.T)
             out = h if kind is None else ACTIVATIONS[kind][0](h)
@@ -65,8 +68,9 @@ class ClosedForm:
     def _loss(self, recon: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """The mean squared norm of the residual, and its gradient by the last layer's output."""
         if self.bounds is None:
-            residual = recon - target
-            return torch.linalg.vecdot(residual, residual).mean(), residual.mul_(2 / len(recon))
+            scale, shift = (self.module.scale, self.module.shift) if self.module.scales_output else (1.0, None)
+            residual = recon - target if shift is None else recon * scale + shift.flatten() - target
+            return torch.linalg.vecdot(residual, residual).mean(), residual.mul_(2 * scale / len(recon))
         low, high = self.bounds
         share = torch.sigmoid(recon)
         residual = share - target if (low, high) == (0.0, 1.0) else share.mul(high - low).add_(low).sub_(target)
@@ -84,13 +88,12 @@ def closed_form(stage: Stage) -> ClosedForm | None:
         and type(module.bottleneck) is Identity
         and type(objective.loss) is Squared
         and not objective.penalties
-        and module.shift is None
         and all(p.requires_grad for p in module.parameters())
     )
     if not plain:
         return None
     layers = [*_layers(encoder.body), *_layers(decoder.body)]  # type: ignore[union-attr, arg-type]
-    return ClosedForm(layers, objective.loss) if all(layer is not None for layer in layers) else None  # type: ignore[arg-type]
+    return ClosedForm(layers, stage) if all(layer is not None for layer in layers) else None  # type: ignore[arg-type]
 
 
 def _layers(body: Mlp) -> list[Any]:
