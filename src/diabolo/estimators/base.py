@@ -18,7 +18,7 @@ from torch import Tensor
 from ..core import Batch, Centred, Output, Processor, Spec
 from ..core.errors import DataError, out_of_range
 from ..core.interfaces import Shape
-from ..data import MemoryFeed, Source, processor_for
+from ..data import MemoryFeed, Source, TableProcessor, align, processor_for
 from ..data import open as open_source
 from ..train import Trainer
 from ..train.device import threads_for
@@ -109,6 +109,8 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
             return X
         if isinstance(X, str | Path):
             X = open_source(X)
+        if isinstance(X, Source) and not fitting:
+            X = align(X, self.processor_.columns) if isinstance(self.processor_, TableProcessor) else X
         rows = X.rows if isinstance(X, Source) else X
         if isinstance(X, Source) and X.modality != "array" and not _is_frame(rows):
             if fitting:
