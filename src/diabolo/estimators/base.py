@@ -210,7 +210,8 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
     def _decide_training(self, recipe: Recipe, feed: MemoryFeed, trainer: Trainer | None) -> list[Choice]:
         base = trainer if trainer is not None else self._chosen_trainer()
         self._trainer = Trainer(**base.get_params(deep=False))
-        picked = choose.training(len(feed), _matrices(recipe), self._trainer.get_params(deep=False))
+        values = prod(self.processor_.target_shape)
+        picked = choose.training(len(feed), values, _matrices(recipe), self._trainer.get_params(deep=False))
         self._trainer.set_params(**{choice.name: choice.value for choice in picked})
         return picked
 

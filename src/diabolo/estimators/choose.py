@@ -21,7 +21,8 @@ VARIANCE = 0.9
 MAX_CODE = 64
 SAMPLE = 2000
 CONV_FROM = 3000
-STEPS = 900
+NARROW, FEW_STEPS, STEPS = 32, 600, 1200
+"""Rows of at most 32 values settle in half the steps, if no layer is small: small ones move by small steps."""
 SMALL = 10_000
 
 
@@ -63,8 +64,8 @@ def hidden(kind: str, shape: Shape, size: int) -> Choice:
     return Choice("hidden", widths, f"from {prod(shape)} values to a code of {size} in two steps")
 
 
-def training(rows: int, matrices: Sequence[tuple[int, int]], given: dict[str, Any]) -> list[Choice]:
-    """Batch size, optimiser and epochs for a number of rows and the (short, long) sides of the weight matrices."""
+def training(rows: int, values: int, matrices: Sequence[tuple[int, int]], given: dict[str, Any]) -> list[Choice]:
+    """Batch size, optimiser and epochs, for rows of so many values and (short, long) sides of the weight matrices."""
     choices = []
     batch = given["batch_size"]
     if batch == "auto":
@@ -86,8 +87,12 @@ def training(rows: int, matrices: Sequence[tuple[int, int]], given: dict[str, An
             )
     if given["epochs"] == "auto":
         steps = ceil(rows / (rows if batch == "full" else min(batch, rows)))
-        epochs = max(10, min(100, ceil(STEPS / steps)))
-        choices.append(Choice("epochs", epochs, f"{steps} steps an epoch, about {STEPS} steps at least"))
+        wide = all(long >= 2 * NARROW for _, long in matrices)
+        wanted = FEW_STEPS if values <= NARROW and wide else STEPS
+        epochs = max(10, min(100, ceil(wanted / steps)))
+        choices.append(
+            Choice("epochs", epochs, f"{steps} steps an epoch, about {wanted} steps for {values} values a row")
+        )
     return choices
 
 

@@ -1,9 +1,9 @@
 """Muon: momentum, orthogonalised, for weight matrices; Adam for everything else.
 
-PyTorch has a Muon of its own. This one orthogonalises in float32 through the small Gram matrix (PyTorch's iterates
-on the whole matrix in bfloat16, which a CPU without bfloat16 units does slowly) and makes three iterations where
-PyTorch makes five: measured on digits and MNIST, three reach the same error, two do not. A test holds the two to
-the same direction at equal iterations.
+PyTorch has a Muon of its own. This one orthogonalises in float32 through the small Gram matrix; PyTorch's iterates
+on the whole matrix in bfloat16, which a CPU without bfloat16 units does slowly. A test holds the two to the same
+direction. Three iterations instead of five were tried: as good for codes of 16 on digits and MNIST, but 31 % more
+error for a code of 32 on digits.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
-ITERATIONS = 3
+ITERATIONS = 5
 
 
 def orthogonalise(matrix: Tensor, iterations: int = ITERATIONS) -> Tensor:
