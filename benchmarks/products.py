@@ -25,7 +25,7 @@ class Limit:
 
     rate: float
     flops: float
-    library: str
+    backend: str
 
 
 def limit(sizes: Sequence[int], batch: int, training: bool, rounds: int = 7, duration: float = 0.3) -> Limit:

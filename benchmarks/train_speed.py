@@ -88,7 +88,7 @@ def compare(
 def _shares(middle: dict[str, float], fp32: list[str], batch: int) -> None:
     sizes = (*peers.SIZES, *peers.SIZES[-2::-1])
     most = limit(sizes, batch, training=True)
-    what = f"share of the fp32 product limit ({most.flops / 1e9:.0f} GFLOP/s, {most.library})"
+    what = f"share of the fp32 product limit ({most.flops / 1e9:.0f} GFLOP/s, {most.backend})"
     for name in ("plain loop", *fp32):
         bar = "ratio >= 0.5" if batch == 1024 and name == max(fp32, key=middle.__getitem__) else ""
         row(f"{name}: {what}", middle[name], most.rate, bar)

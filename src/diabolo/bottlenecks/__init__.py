@@ -1,1 +1,5 @@
-"""bottlenecks"""
+"""Features to Latent."""
+
+from ..blocks.identity import Identity
+
+__all__ = ["Identity"]

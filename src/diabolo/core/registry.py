@@ -76,8 +76,6 @@ def _axis(axis: str) -> Mapping[str, Any]:
         package = importlib.import_module(f"diabolo.{PACKAGES[axis]}")
         for module in pkgutil.iter_modules(package.__path__):
             importlib.import_module(f"{package.__name__}.{module.name}")
-        if axis == "bottleneck":
-            importlib.import_module("diabolo.blocks.identity")
         _discovered.add(axis)
     return _parts[axis]
 

@@ -21,7 +21,8 @@ class VAE(BaseAutoencoder):
         -ELBO = -log p(x | z) + beta KL(q(z | x) || p(z)),   z ~ q(z | x) = N(mean(x), diag std(x)^2)
 
     Nats are summed over dimensions, so ``beta`` means the same at any size. ``transform`` gives the posterior
-    mean; ``sample`` decodes draws from the prior; ``score_samples`` is the bound at the posterior mean.
+    mean; ``sample`` decodes draws from the prior; ``score_samples`` decodes the posterior mean: near the bound, but
+    not below it for sure.
 
     Parameters: as `Autoencoder`; ``loss`` "auto" is a Gaussian with a learned scale (Rybkin et al. 2021), or the
     likelihood of mixed columns; ``beta`` a number >= 0 or a schedule.
