@@ -117,6 +117,17 @@ def play(player: Player, model: nn.Module, steps: int, rate: float = 1.0) -> lis
     return losses
 
 
+def agree_after_twenty_steps(model: nn.Module, other: nn.Module, plain: torch.optim.Optimizer) -> None:
+    """``other``, moved by torch's own optimiser, ends where ``model`` did."""
+    for step in range(20):
+        x = random(16, 5, seed=step % 4)
+        plain.zero_grad()
+        (other(x) - x).square().sum(1).mean().backward()
+        plain.step()
+    for a, b in zip(model.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("name", "reference"),
     [("adam", torch.optim.Adam), ("sgd", torch.optim.SGD)],
@@ -127,13 +138,7 @@ def test_a_flat_buffer_changes_no_number(name: str, reference: Any) -> None:
     play(player, model, 20)
     options = {"momentum": 0.9} if name == "sgd" else {}
     plain = reference(other.parameters(), lr=1e-2, **options)
-    for step in range(20):
-        x = random(16, 5, seed=step % 4)
-        plain.zero_grad()
-        (other(x) - x).square().sum(1).mean().backward()
-        plain.step()
-    for a, b in zip(model.parameters(), other.parameters(), strict=True):
-        torch.testing.assert_close(a, b, rtol=0, atol=1e-6)
+    agree_after_twenty_steps(model, other, plain)
 
 
 def test_adamw_decays_matrices_and_spares_biases() -> None:
@@ -144,13 +149,7 @@ def test_adamw_decays_matrices_and_spares_biases() -> None:
         {"params": [p for p in other.parameters() if p.ndim == 1], "weight_decay": 0.0},
     ]
     plain = torch.optim.AdamW(groups, lr=1e-2)
-    for step in range(20):
-        x = random(16, 5, seed=step % 4)
-        plain.zero_grad()
-        (other(x) - x).square().sum(1).mean().backward()
-        plain.step()
-    for a, b in zip(model.parameters(), other.parameters(), strict=True):
-        torch.testing.assert_close(a, b, rtol=0, atol=1e-6)
+    agree_after_twenty_steps(model, other, plain)
 
 
 def test_flattening_shares_storage_both_ways() -> None:
