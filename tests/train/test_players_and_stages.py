@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from diabolo.core import AutoencoderModule, Batch, Output, Penalty, StepHook
 from diabolo.core.errors import UsageError
-from diabolo.train import Callback, Stage, Trainer
+from diabolo.train import Callback, Device, Stage, Trainer
 from diabolo.train.loop import Loop
 
 
@@ -73,8 +73,8 @@ def test_after_a_step_everything_may_be_trained_again(house: Any) -> None:
 
 def test_without_weight_the_critic_does_not_touch_the_autoencoder(house: Any) -> None:
     alone, watched = house.compose("plain"), house.compose("plain", penalties=[house.Critic(weight=0.0)])
-    for stage in (alone, watched):
-        house.quick().fit([stage], house.feed(), seed=1)
+    for stage in (alone, watched):  # by the graph both: the closed form of the plain one rounds otherwise on some CPUs
+        house.quick(device=Device(shortcuts=False)).fit([stage], house.feed(), seed=1)
     assert house.same(house.weights(alone), house.weights(watched)[: len(house.weights(alone))])
 
 
@@ -117,7 +117,7 @@ class UnitNorm(Penalty, StepHook):
     def forward(self, module: AutoencoderModule, batch: Batch, out: Output) -> Tensor:
         return out.recon.new_zeros(())
 
-    def after_step(self, step: int) -> None:
+    def after_step(self, step: int, total: int) -> None:
         self.seen.append(step)
         with torch.no_grad():
             self.kept[0].div_(self.kept[0].norm())

@@ -52,6 +52,7 @@ class Batch(Record):
     mask    (B, *P)   bool, True at real (kept) positions; None: all are real
     scored  (B, *T')  bool, True where reconstruction counts; T' is a prefix of T; None: everywhere
     cond    (B, C)    what both sides are told (class, covariates); None: nothing
+    label   (B,) or (B, K)  what is known of a row beside x: a class (long, -1: unknown) or numbers (NaN: unknown)
     """
 
     x: Tensor
@@ -59,20 +60,27 @@ class Batch(Record):
     mask: Tensor | None = None
     scored: Tensor | None = None
     cond: Tensor | None = None
+    label: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.x)
+
+    def repeat(self, draws: int) -> Batch:
+        """Every row ``draws`` times, one after the other: what stands beside several draws of z for each row."""
+        return self if draws == 1 else self.map(lambda tensor: tensor.repeat_interleave(draws, 0))
 
 
 @dataclass(frozen=True)
 class Latent(Record):
     """What the bottleneck made of the features.
 
-    z          (B, *P, D)  goes to the decoder (a sample, where the bottleneck is random)
-    code       (B, *P, D)  the deterministic representation
-    posterior              q(z | x) of variational bottlenecks
-    indices    (B, *P)     long, of discrete bottlenecks
-    losses     name -> (B,)  terms the bottleneck cannot live without (commitment …)
+    z          (B·K, *P, D)  goes to the decoder (a sample, where the bottleneck is random)
+    code       (B, *P, D)    the deterministic representation
+    posterior                q(z | x) of variational bottlenecks, over (B·K, *P)
+    indices    (B, *P)       long, of discrete bottlenecks
+    losses     name -> (B,) or (B·K,)  terms the bottleneck cannot live without (commitment …)
+    draws      K             how many z a row has; those of one row follow each other
+    weights    (B, K)        what each draw counts, summing to 1 over a row (a class summed out); None: all alike
     """
 
     z: Tensor
@@ -80,6 +88,8 @@ class Latent(Record):
     posterior: Distribution | None = None
     indices: Tensor | None = None
     losses: dict[str, Tensor] = field(default_factory=dict)
+    draws: int = 1
+    weights: Tensor | None = None
 
 
 @dataclass(frozen=True)

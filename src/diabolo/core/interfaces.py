@@ -75,6 +75,18 @@ class Prior(nn.Module, ABC):
     @abstractmethod
     def forward(self, module: AutoencoderModule, cond: Tensor | None = None) -> Distribution: ...
 
+    def fit(self, codes: Tensor, seed: int = 0) -> bool:
+        """Take p(z) from codes (N, *P, D) by an algorithm of its own; False: it has none and is trained by gradient."""
+        return False
+
+
+class FromData(ABC):
+    """A part that starts from the data: a codebook at the features' clusters, pseudo-inputs at some rows."""
+
+    @abstractmethod
+    def begin(self, module: AutoencoderModule, batch: Batch) -> None:
+        """Look at some training rows, before the first step of training."""
+
 
 class ReconstructionLoss(nn.Module, ABC):
     """What a reconstruction costs, per sample; in nats where it is minus a log-likelihood.
@@ -121,6 +133,9 @@ class ReconstructionLoss(nn.Module, ABC):
 class Penalty(nn.Module, ABC):
     """One more named term of the objective, (B,) or scalar; its weight may follow a schedule."""
 
+    ties_prior: ClassVar[bool] = False
+    """Whether paying this term brings the codes to the prior, so that a trained model may be sampled from it."""
+
     def __init__(self, weight: float | Schedule = 1.0) -> None:
         super().__init__()
         self.weight = weight
@@ -135,9 +150,15 @@ class Penalty(nn.Module, ABC):
 
 
 class SelfTrained(ABC):
-    """A part that owns parameters trained on a loss of their own, by an optimiser of their own."""
+    """A part that owns parameters trained on a loss of their own, by an optimiser of their own.
+
+    ``steps``: moves for each move of the autoencoder; ``optimizer`` and ``lr``: as in `Trainer`, lr None: the
+    trainer's, at most 1e-3.
+    """
 
     steps: int = 1
+    optimizer: str | Spec = "adam"
+    lr: float | None = None
 
     @abstractmethod
     def own_parameters(self) -> Iterable[nn.Parameter]: ...
@@ -150,7 +171,8 @@ class StepHook(ABC):
     """A part that keeps state or a constraint between optimiser steps (unit-norm decoder, codebook …)."""
 
     @abstractmethod
-    def after_step(self, step: int) -> None: ...
+    def after_step(self, step: int, total: int) -> None:
+        """After step number ``step`` (from 0) of the ``total`` planned for the stage."""
 
 
 class Corruption(ABC):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -37,40 +38,48 @@ class AutoencoderModule(nn.Module):
 
     def encode(self, x: Tensor, mask: Tensor | None = None, cond: Tensor | None = None) -> Latent:
         """The full latent record; random where the bottleneck is."""
-        return self.bottleneck(self._features(x, mask, cond), mask, cond)
+        return self.bottleneck(self.features(x, mask, cond), mask, cond)
 
     def code(self, x: Tensor, mask: Tensor | None = None, cond: Tensor | None = None) -> Tensor:
         """The deterministic code of x."""
-        return self.bottleneck.code(self._features(x, mask, cond), mask)
+        return self.bottleneck.code(self.features(x, mask, cond), mask)
 
     def decode(self, z: Tensor, batch: Batch | None = None) -> Tensor:
         """Parameters of p(x | z)."""
         recon = self.decoder(z, batch)
         return recon * self.scale + self.shift if self.scales_output else recon
 
-    def _features(self, x: Tensor, mask: Tensor | None, cond: Tensor | None) -> Tensor:
+    def features(self, x: Tensor, mask: Tensor | None = None, cond: Tensor | None = None) -> Any:
+        """What the encoder gives for x; a tuple, coarse to fine, where it is a pyramid."""
         if self.shift is not None:
             x = (x - self.shift) * (1 / self.scale)
         return self.encoder(x, mask, cond)
 
     def forward(self, batch: Batch) -> Output:
         latent = self.encode(batch.x, batch.mask, batch.cond)
-        return Output(latent, self.decode(latent.z, batch))
+        return Output(latent, self.decode(latent.z, batch.repeat(latent.draws)))
 
     def reconstruct(self, batch: Batch) -> Output:
         """Like ``forward``, but what is decoded is the deterministic code, never a sample."""
-        h = self._features(batch.x, batch.mask, batch.cond)
+        h = self.features(batch.x, batch.mask, batch.cond)
         code = self.bottleneck.code(h, batch.mask)
         with torch.random.fork_rng(devices=[]):
-            latent = replace(self.bottleneck(h, batch.mask, batch.cond), z=code)
-        return Output(latent, self.decode(code, batch))
+            latent = self.bottleneck(h, batch.mask, batch.cond)
+        z = code.repeat_interleave(latent.draws, 0) if latent.draws > 1 else code
+        return Output(replace(latent, z=z), self.decode(z, batch.repeat(latent.draws)))
 
-    def sample(self, n: int) -> Tensor:
-        """Decoder output for n draws from the prior. Raises `ModelError` if the model has none."""
+    def sample(self, n: int, positions: tuple[int, ...] = (), cond: Tensor | None = None) -> Tensor:
+        """Decoder output for n draws from the prior, told ``cond`` (n, C); ``positions``: those of a code.
+
+        Raises `ModelError` if the model has no prior.
+        """
         if self.prior is None:
             raise ModelError(
                 "cannot sample: this autoencoder was not trained with a prior, so nothing says where its codes lie; "
-                "train a variational model (model 'vae') or give it a prior."
+                "train a variational model (model 'vae'), or fit a prior to its codes: fit_prior(X)."
             )
         with torch.no_grad():
-            return self.decode(self.prior(self).sample(torch.Size([n])))
+            density = self.prior(self, cond)
+            rows = () if cond is not None and density.batch_shape[:1] == (n,) else (n,)
+            z = density.sample(torch.Size(rows + (positions if len(density.event_shape) == 1 else ())))
+            return self.decode(z, None if cond is None else Batch(z, z, cond=cond))

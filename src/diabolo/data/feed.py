@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 
 import torch
@@ -9,12 +10,15 @@ from torch import Tensor
 
 from ..core import Batch, Feed
 
+BESIDE = ("label", "cond")
+
 
 class MemoryFeed(Feed):
     """Encoded tensors of equal length, gathered and collated batch by batch.
 
     The order is a permutation that depends on ``seed`` and ``epoch`` alone, so training resumes at any
-    batch of any epoch. The last, smaller batch is kept.
+    batch of any epoch. The last, smaller batch is kept. Tensors named ``label`` and ``cond`` stand beside the data
+    and reach the batch as they are.
 
     >>> feed = MemoryFeed({"x": torch.arange(5.)[:, None]}, lambda t: Batch(t["x"], t["x"]))
     >>> [len(batch) for batch in feed.batches(2, seed=0, epoch=1)]
@@ -31,12 +35,17 @@ class MemoryFeed(Feed):
     def batches(self, size: int, *, seed: int | None = None, epoch: int = 0, start: int = 0) -> Iterator[Batch]:
         if seed is None:
             for begin in range(start * size, self._rows, size):
-                yield self.collate({name: t[begin : begin + size] for name, t in self.tensors.items()})
+                yield self._batch({name: t[begin : begin + size] for name, t in self.tensors.items()})
             return
         order = torch.randperm(self._rows, generator=torch.Generator().manual_seed(seed * 1_000_003 + epoch))
         for begin in range(start * size, self._rows, size):
             index = order[begin : begin + size]
-            yield self.collate({name: t.index_select(0, index) for name, t in self.tensors.items()})
+            yield self._batch({name: t.index_select(0, index) for name, t in self.tensors.items()})
+
+    def _batch(self, tensors: dict[str, Tensor]) -> Batch:
+        beside = {name: tensors.pop(name) for name in BESIDE if name in tensors}
+        batch = self.collate(tensors)
+        return dataclasses.replace(batch, **beside) if beside else batch
 
     def take(self, index: Tensor) -> MemoryFeed:
         """The rows at an index, as a feed of their own."""

@@ -6,31 +6,30 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from math import prod
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from ..core import Batch, Centred, Output, Processor, Spec
-from ..core.errors import DataError, out_of_range
+from ..core import Batch, Output, Processor, Spec
+from ..core.errors import DataError, ModelError, out_of_range
 from ..core.interfaces import Shape
-from ..data import MemoryFeed, Source, TableProcessor, align, processor_for
-from ..data import open as open_source
+from ..data import MemoryFeed, Source, processor_for
 from ..train import Trainer
 from ..train.device import threads_for
 from ..train.loop import Loop
-from . import choose, saving, transfer
+from . import choose, saving, start, transfer
+from .labels import Labels, beside
 from .recipe import Choice, Recipe
+from .rows import read_rows
 
 CHUNK = 4096
 MIN_VALIDATION = 10
 LANES = 32
-INSIDE = 3.0
-"""Data are brought to a standard deviation of 1/3, as pixels have: measured to generalise better than 1."""
 
 
 class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
@@ -44,6 +43,9 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
 
     trainer: Trainer | None
     random_state: Any
+    _label_role: ClassVar[str | None] = None
+    """What y is for: "cond" (both sides are told the class), "label" (it is learnt), None (nothing)."""
+    _numeric_labels: ClassVar[bool] = False
 
     @abstractmethod
     def build(self, shape: Shape, target_shape: Shape) -> Recipe:
@@ -62,21 +64,34 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         """Learn from rows.
 
         X : float array (N, F) or (N, *S), taken as it is; uint8 pictures (N, H, W[, C]); a DataFrame (mixed
-            columns, missing cells); a path, or what `diabolo.data.open` gives. y is ignored.
+            columns, missing cells); a path, or what `diabolo.data.open` gives.
+        y : classes or numbers, one a row, for the models that learn from labels too; ignored by all others.
 
         Raises `DataError` for rows that cannot be used, `UsageError` for parameters out of range.
         """
         rows = self._rows(X, fitting=True)
         tensors = self._prepare(rows)
+        tensors.update(self._beside(X, y, len(rows), fitting=True))
         train, validation = self._split(tensors)
         recipe = self._compose(train)
         history = self._trainer.fit(recipe.plan(), train, validation, seed=self._seed)
         return self._finish(recipe, history)
 
-    def plan(self, X: Any) -> Self:
+    def plan(self, X: Any, y: Any = None) -> Self:
         """Decide everything and build the network, but do not train: ``choices_`` says what `fit` would do."""
-        train, _ = self._split(self._prepare(self._rows(X, fitting=True)))
-        return self._finish(self._compose(train), [])
+        rows = self._rows(X, fitting=True)
+        tensors = {**self._prepare(rows), **self._beside(X, y, len(rows), fitting=True)}
+        return self._finish(self._compose(self._split(tensors)[0]), [])
+
+    def _beside(self, X: Any, y: Any, rows: int, fitting: bool) -> dict[str, Tensor]:
+        """What stands beside the data in a batch, made of y (or of a source's target column)."""
+        if self._label_role is None:
+            return {}
+        if y is None and isinstance(X, Source):
+            y = X.target
+        if fitting and y is not None:
+            self.labels_ = Labels(self._numeric_labels).fit(y)
+        return beside(vars(self).get("labels_", Labels(self._numeric_labels)), self._label_role, y, rows)
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """One pass over these rows as they come (online learning), from where a fit or the last call left off.
@@ -85,13 +100,15 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         """
         fitted = "module_" in vars(self)
         rows = self._rows(X, fitting=not fitted)
+        if not fitted:
+            self._prepare(rows)
+        tensors = {**self.processor_.encode(rows), **self._beside(X, y, len(rows), fitting=not fitted)}
         if "_online" not in vars(self):
-            self._online = self._begin_online(rows, fitted)
-        self._online.online(MemoryFeed(self.processor_.encode(rows), self.processor_.collate))
+            self._online = self._begin_online(tensors, fitted)
+        self._online.online(MemoryFeed(tensors, self.processor_.collate))
         return self
 
-    def _begin_online(self, rows: Any, fitted: bool) -> Loop:
-        tensors = self.processor_.encode(rows) if fitted else self._prepare(rows)
+    def _begin_online(self, tensors: dict[str, Tensor], fitted: bool) -> Loop:
         feed = MemoryFeed(tensors, self.processor_.collate)
         self._seed = self._seed_now()
         given = self._chosen_trainer().get_params(deep=False)
@@ -105,42 +122,7 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
 
     def _rows(self, X: Any, fitting: bool) -> Any:
         """The rows of whatever was given, checked as scikit-learn asks."""
-        if not fitting and self._plain(X):
-            return X
-        if isinstance(X, str | Path):
-            X = open_source(X)
-        if isinstance(X, Source) and not fitting:
-            X = align(X, self.processor_.columns) if isinstance(self.processor_, TableProcessor) else X
-        rows = X.rows if isinstance(X, Source) else X
-        if isinstance(X, Source) and X.modality != "array" and not _is_frame(rows):
-            if fitting:
-                self.n_features_in_ = int(np.prod(rows.shape[1:]))
-            return rows
-        if isinstance(rows, np.ndarray) and rows.ndim > 2:
-            return rows
-        try:
-            if _is_frame(rows):
-                validate_data(self, rows, skip_check_array=True, reset=fitting)
-                return rows
-            least = 2 if fitting else 1
-            kinds = [np.float64, np.float32]
-            return validate_data(
-                self, rows, dtype=kinds, ensure_all_finite=False, reset=fitting, ensure_min_samples=least
-            )
-        except ValueError as error:
-            raise DataError(str(error)) from error
-
-    def _plain(self, X: Any) -> bool:
-        """An array just like the one at fit needs no more checks than the processor's: one row takes microseconds."""
-        known = vars(self)
-        return (
-            type(X) is np.ndarray
-            and X.ndim == 2
-            and X.dtype in (np.float32, np.float64)
-            and len(X) > 0
-            and X.shape[1] == known.get("n_features_in_")
-            and "feature_names_in_" not in known
-        )
+        return read_rows(self, X, fitting)
 
     def start_from(self, model: BaseAutoencoder, freeze: str | None = None) -> Self:
         """Transfer: the next `fit` starts with another fitted model's weights and reads rows as that model does.
@@ -193,14 +175,17 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         if "_start" in vars(self):
             transfer.take(recipe, *self._start)
         else:
-            _centre(recipe, sample)
+            start.centre(recipe, sample)
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(self._seed)
+                start.from_data(recipe, sample)
         picked = self._decide_training(recipe, feed, trainer)
         self.choices_ = [*self.choices_, *picked, *choose.warnings(recipe, prod(self.processor_.target_shape))]
         return recipe
 
     def _again(self, feed: MemoryFeed, trainer: Trainer) -> Recipe:
         """The fitted model as a recipe, to go on with."""
-        resolved = type(self)(**{**self.get_params(deep=False), **self._resolved})
+        resolved = self._copy({**self.get_params(deep=False), **self._resolved})
         recipe = resolved.build(self.processor_.shape, self.processor_.target_shape)
         transfer.take(recipe, self, vars(self).get("_start", (None, None))[1])
         recipe.objective.load_state_dict(self.objective_.state_dict())
@@ -211,7 +196,7 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         base = trainer if trainer is not None else self._chosen_trainer()
         self._trainer = Trainer(**base.get_params(deep=False))
         values = prod(self.processor_.target_shape)
-        picked = choose.training(len(feed), values, _matrices(recipe), self._trainer.get_params(deep=False))
+        picked = choose.training(len(feed), values, start.matrices(recipe), self._trainer.get_params(deep=False))
         self._trainer.set_params(**{choice.name: choice.value for choice in picked})
         return picked
 
@@ -235,7 +220,14 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
             kind = decided["network"]
             name = Spec.of(kind).name if isinstance(kind, str | Spec) else "custom"
             choices.append(choose.hidden(name, self.processor_.shape, decided["n_components"]))
-        return type(self)(**{**params, **{choice.name: choice.value for choice in choices}}), choices
+        return self._copy({**params, **{choice.name: choice.value for choice in choices}}), choices
+
+    def _copy(self, params: dict[str, Any]) -> Self:
+        """Another one with these parameters, for `build`, which may ask how many classes there are."""
+        made = type(self)(**params)
+        if "labels_" in vars(self):
+            made.labels_ = self.labels_
+        return made
 
     def _loss_choice(self) -> Choice:
         return choose.loss(self.processor_)
@@ -243,12 +235,21 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
     def _finish(self, recipe: Recipe, history: list[dict[str, Any]]) -> Self:
         self.module_, self.objective_, self.history_ = recipe.module.eval(), recipe.objective.eval(), history
         with torch.no_grad():
-            probe = self.module_.code(torch.zeros(2, *self.processor_.shape))
+            probe = self.module_.code(torch.zeros(2, *self.processor_.shape), cond=self._no_cond(2))
         self.code_shape_ = tuple(probe.shape[1:])
         self.metrics_: dict[str, Any] = {}
         self._largest = saving.largest(self.module_)
         self.n_components_ = int(np.prod(self.code_shape_))
         return self
+
+    def _no_cond(self, rows: int) -> Tensor | None:
+        """A condition that says nothing, where the model wants one."""
+        return torch.zeros(rows, self.labels_.size) if self._label_role == "cond" else None
+
+    def _no_batch(self, z: Tensor) -> Batch | None:
+        """What a decoder that is told a condition wants beside codes that come alone."""
+        cond = self._no_cond(len(z))
+        return None if cond is None else Batch(z, z, cond=cond)
 
     # using --------------------------------------------------------------------------------------------------
 
@@ -263,7 +264,8 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         if codes.shape[1:] != self.code_shape_:
             raise DataError(f"codes must have shape (N, {', '.join(map(str, self.code_shape_))}); got {codes.shape}.")
         with torch.inference_mode():
-            parts = [self.objective_.loss.link(self.module_.decode(z)) for z in torch.from_numpy(codes).split(CHUNK)]
+            chunks = torch.from_numpy(codes).split(CHUNK)
+            parts = [self.objective_.loss.link(self.module_.decode(z, self._no_batch(z))) for z in chunks]
         return self.processor_.invert(torch.cat(parts))
 
     def reconstruct(self, X: Any) -> Any:
@@ -280,12 +282,24 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         return float(self.score_samples(X).mean())
 
     def sample(self, n_samples: int = 1, *, random_state: int | None = None) -> Any:
-        """New rows from the prior. Raises `ModelError` if the model was trained without one."""
+        """New rows from the prior.
+
+        Raises `ModelError` if the model has no prior, or one that nothing in its training brought its codes to.
+        """
         check_is_fitted(self)
+        if self.module_.prior is not None and not ("prior_" in vars(self) or self.objective_.ties_prior):
+            raise ModelError(
+                "cannot sample: no term of this model's objective brought its codes to the prior, so draws from it "
+                "would decode to nothing known; fit a prior to its codes first: fit_prior(X)."
+            )
         with torch.random.fork_rng(devices=[]), torch.inference_mode():
             torch.manual_seed(check_random_state(random_state).randint(2**31 - 1))
-            data = self.objective_.loss.link(self.module_.sample(n_samples))
+            data = self.objective_.loss.link(self._draw(n_samples))
         return self.processor_.invert(data)
+
+    def _draw(self, n: int) -> Tensor:
+        """Decoder output for n draws from the prior."""
+        return self.module_.sample(n, self.code_shape_[:-1])
 
     def _score(self, batch: Batch) -> Tensor:
         # a sigmoid rounds differently in the last few entries of a tensor: whole lanes keep rows independent of order
@@ -327,33 +341,3 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         tags.transformer_tags.preserves_dtype = ["float32"]
         tags.non_deterministic = False
         return tags
-
-
-def _is_frame(rows: Any) -> bool:
-    return type(rows).__name__ == "DataFrame"
-
-
-def _centre(recipe: Recipe, sample: Batch) -> None:
-    """Start at the data's mean: the first bias takes it away, the last one gives it back.
-
-    Data far from unit scale, or far from zero, are also standardised inside the module.
-    """
-    mean, target = sample.x.mean(0), sample.target.mean(0)
-    scale = float((sample.x - mean).square().mean().sqrt())
-    module, loss = recipe.module, recipe.objective.loss
-    far = not 0.1 <= scale <= 1 or float(mean.abs().max()) > 5 * scale
-    if far and scale > 0 and mean.shape == target.shape:
-        module.standardise(mean, INSIDE * scale, loss.linear)
-        mean, target = torch.zeros_like(mean), torch.zeros_like(target) if loss.linear else target
-    if isinstance(module.encoder, Centred):
-        module.encoder.centre(mean)
-    loss.measure(sample.target)
-    start = loss.start(target)
-    if start is not None and isinstance(module.decoder, Centred):
-        module.decoder.centre(start)
-
-
-def _matrices(recipe: Recipe) -> list[tuple[int, int]]:
-    """(short, long) sides of the weight matrices: an orthogonal step costs with the cube of the short one."""
-    sides = [(len(p), p[0].numel()) for p in recipe.module.parameters() if p.ndim >= 2]
-    return [(min(pair), max(pair)) for pair in sides if min(pair) > 1]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
-from ..core import AutoencoderModule, Objective, Spec, make, register
+from ..core import AutoencoderModule, Objective, Spec, lookup, make, register
 from ..core.errors import out_of_range
 from ..core.interfaces import Shape
 from ..networks.custom import Custom
@@ -80,8 +81,13 @@ def compose(
     prior: Any = None,
     penalties: Sequence[Any] = (),
     corruption: Any = None,
+    importance: Any = None,
 ) -> Recipe:
-    """Put the parts together for rows of a shape; every variant ends here."""
+    """Put the parts together for rows of a shape; every variant ends here.
+
+    Parts given by name learn from the composition what their constructors ask for: ``features`` (values of z a
+    position) and ``shape`` (of the target; of the data, for priors and corruptions).
+    """
     if not isinstance(n_components, int) or isinstance(n_components, bool) or n_components < 1:
         raise out_of_range("n_components", "an int of at least 1, or 'auto'", n_components)
     if isinstance(network, tuple) and len(network) != 2:
@@ -90,13 +96,15 @@ def compose(
     neck = make("bottleneck", bottleneck, features=n_components)
     cost = make("loss", loss, shape=target_shape)
     encoder, decoder = net.build(shape, neck.in_features, neck.out_features, cost.recon_shape(target_shape))
-    module = AutoencoderModule(encoder, neck, decoder, make("prior", prior, features=neck.out_features))
-    return Recipe(module, Objective(cost, [make("penalty", p) for p in penalties]), make("corruption", corruption))
+    module = AutoencoderModule(encoder, neck, decoder, make("prior", prior, features=neck.out_features, shape=shape))
+    terms = [make("penalty", penalty, features=neck.out_features, shape=target_shape) for penalty in penalties]
+    return Recipe(module, Objective(cost, terms, importance), make("corruption", corruption, shape=shape))
 
 
 def _with_hidden(network: Any, hidden: Any) -> Any:
-    """The ``hidden`` parameter reaches networks given by name that do not set it themselves."""
+    """The ``hidden`` parameter reaches networks given by name that take one and do not set it themselves."""
     if isinstance(network, str | Spec):
         spec = Spec.of(network)
-        return spec if spec.name == "custom" else spec.with_defaults(hidden=tuple(hidden))
+        takes = "hidden" in inspect.signature(lookup("network", spec.name)).parameters
+        return spec.with_defaults(hidden=tuple(hidden)) if takes else spec
     return network

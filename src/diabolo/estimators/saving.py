@@ -24,6 +24,7 @@ from ..core.files import write_atomic
 from ..networks.custom import Custom
 from ..train import Device, Trainer
 from ..train.device import SMALL
+from .labels import Labels
 from .recipe import Choice, Recipe
 
 if TYPE_CHECKING:
@@ -67,8 +68,10 @@ def _rebuild(config: dict[str, Any], folder: Path, encoder: nn.Module | None, de
         {name: _restored(value, encoder, decoder) for name, value in config[part].items()}
         for part in ("params", "resolved")
     )
-    cls = lookup("model", config["class"])
-    model, resolved = cls(**given), cls(**{**given, **decided})
+    model = lookup("model", config["class"])(**given)
+    if "labels" in config:
+        model.labels_ = Labels.from_state(config["labels"])
+    resolved = model._copy({**given, **decided})
     processor = config["processor"]
     model.processor_ = lookup("processor", processor["name"]).from_state(processor["state"])
     _load_weights(model, resolved, folder, config)
@@ -124,7 +127,8 @@ def _layers(model: BaseAutoencoder) -> list[dict[str, Any]]:
             handles.append(layer.register_forward_hook(note(name)))
     try:
         with torch.no_grad():
-            model.module_.decode(model.module_.code(torch.zeros(2, *model.processor_.shape)))
+            code = model.module_.code(torch.zeros(2, *model.processor_.shape), cond=model._no_cond(2))
+            model.module_.decode(code, model._no_batch(code))
     finally:
         for handle in handles:
             handle.remove()
@@ -157,6 +161,7 @@ def _config(model: BaseAutoencoder) -> dict[str, Any]:
         "scale": {"scale": model.module_.scale, "output": model.module_.scales_output},
         "n_features_in": vars(model).get("n_features_in_"),
         "feature_names": None if names is None else [str(name) for name in names],
+        **({"labels": model.labels_.state()} if "labels_" in vars(model) else {}),
     }
 
 

@@ -39,6 +39,8 @@ class KL(Penalty):
     tensor([1.])
     """
 
+    ties_prior = True
+
     def forward(self, module: AutoencoderModule, batch: Batch, out: Output) -> Float[Tensor, " b"]:
         posterior = out.latent.posterior
         if posterior is None:

@@ -13,11 +13,12 @@ from torch import Tensor, nn
 
 from ..core import Batch, Feed, Output, SelfTrained, StepHook, make
 from ..core.errors import Interrupted, TrainingError
+from . import state
 from .callbacks import Callback
 from .closed_form import closed_form
 from .device import Device
 from .interrupt import ctrl_c
-from .optimisers import Player, copied, only
+from .optimisers import Player, only
 from .stage import Stage, largest_product, training_mode
 
 if TYPE_CHECKING:
@@ -58,11 +59,11 @@ class Loop:
         return {**kept, "_state": self.state()}
 
     def __setstate__(self, held: dict[str, Any]) -> None:
-        state = held.pop("_state")
+        saved = held.pop("_state")
         vars(self).update(held)
         self._enter_stage()
         with torch.random.fork_rng(devices=[]):
-            self.restore(state)
+            self.restore(saved)
         self._parts.eval()
 
     # what callbacks read ------------------------------------------------------------------------------------
@@ -76,6 +77,11 @@ class Loop:
     def epochs(self) -> int:
         """Epochs planned for the stage in work."""
         return int(self.stage.epochs if self.stage.epochs is not None else self.trainer.epochs)
+
+    @property
+    def peak_rate(self) -> float:
+        """The highest learning rate of the stage in work."""
+        return self.stage.lr if self.stage.lr is not None else self.trainer.rate()
 
     @property
     def steps_per_epoch(self) -> int:
@@ -145,12 +151,13 @@ class Loop:
         parts = self.stage.parts().to(self.device.torch)
         own = [part for part in parts.modules() if isinstance(part, SelfTrained)]
         owned = {id(p) for part in own for p in part.own_parameters()}
-        lr = self.trainer.rate()
+        lr = self.peak_rate
         self._frozen = self.stage.freeze()
         main = [p for p in self.stage.parameters() if id(p) not in owned]
         self._players = [(None, Player(main, self.trainer.optimiser(), lr, self.trainer.clip))]
         for part in own:
-            self._players.append((part, Player(list(part.own_parameters()), "adam", min(lr, 1e-3), self.trainer.clip)))
+            rate = part.lr if part.lr is not None else min(lr, 1e-3)
+            self._players.append((part, Player(list(part.own_parameters()), part.optimizer, rate, self.trainer.clip)))
         self._everything = list(parts.parameters())
         self._step_hooks = [part for part in parts.modules() if isinstance(part, StepHook)]
         self._parts = parts
@@ -219,7 +226,7 @@ class Loop:
         means = {name: float(total) / max(1, self.rows) for name, total in self.sums.items()}
         validation = self.evaluate(self.validation) if self.validation is not None else None
         record = {"stage": self.stage_index, "epoch": self.epoch + 1, "train": means, "validation": validation}
-        self.history.append({**record, "lr": self.trainer.rate() * self._rate(self.step - 1), "seconds": seconds})
+        self.history.append({**record, "lr": self.peak_rate * self._rate(self.step - 1), "seconds": seconds})
         self.sums, self.rows, self.position = {}, 0, 0
         self.validation_loss = validation["loss"] if validation is not None else None
         self.epoch += 1
@@ -228,8 +235,11 @@ class Loop:
             callback.on_epoch(self)
 
     def _remember(self, loss: float | None) -> None:
-        """Keep the best state; stop when it has not improved for ``patience`` epochs."""
-        if loss is None:
+        """Keep the best state; stop when it has not improved for ``patience`` epochs.
+
+        With several players the last state is kept: their losses move against each other and no lowest one is best.
+        """
+        if loss is None or len(self._players) > 1:
             return
         if loss < self.best:
             self.best, self.best_epoch, self.wait = loss, self.epoch, 0
@@ -267,7 +277,7 @@ class Loop:
         for part, player in self._players[1:]:
             self._move_own(part, player, seen, rate)  # type: ignore[arg-type]
         for hook in self._step_hooks:
-            hook.after_step(self.step)
+            hook.after_step(self.step, self.total)
         self.step += 1
 
     def _rate(self, step: int) -> float:
@@ -334,32 +344,11 @@ class Loop:
 
     def state(self) -> dict[str, Any]:
         """Everything the rest of training depends on."""
-        return {
-            "tensors": [tensor.detach().clone() for tensor in self.tensors()],
-            "optimizers": [copied(player.state()) for _, player in self._players],
-            "best_tensors": list(self.best_tensors),
-            "sums": dict(self.sums),
-            "random": torch.get_rng_state(),
-            "history": list(self.history),
-            **{name: getattr(self, name) for name in _NUMBERS},
-        }
+        return state.capture(self)
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, held: dict[str, Any]) -> None:
         """Take up a state; the stages before it are done, those after it still to come."""
-        if state["stage_index"] != self.stage_index:
-            self._let_go()
-            self.stage_index = state["stage_index"]
-            if self.stage_index < len(self.stages):
-                self._enter_stage()
-        with torch.no_grad():
-            for now, then in zip(self.tensors(), state["tensors"], strict=True):
-                now.copy_(then)
-        for (_, player), saved in zip(self._players, state["optimizers"], strict=True):
-            player.restore(copied(saved))
-        for name in (*_NUMBERS, "history", "sums", "best_tensors"):
-            setattr(self, name, state[name])
-        self.history, self.sums = list(self.history), dict(self.sums)
-        torch.set_rng_state(state["random"])
+        state.restore(self, held)
 
     def _rescue(self, good: dict[str, Any] | None) -> None:
         """The loss is NaN or infinite: back to the start of the epoch, with half the step."""
@@ -392,8 +381,3 @@ class Loop:
 
 _REBUILT = {"_players", "_everything", "_step_hooks", "_parts", "_compute", "_closed", "_out"}
 """What a copy or a pickle makes anew: flat buffers share storage with parameters, which a pickle would not keep."""
-
-_NUMBERS = (
-    "stage_index", "epoch", "position", "step", "rescues", "wait", "lr_scale", "best", "best_epoch", "rows",
-    "validation_loss",
-)  # fmt: skip

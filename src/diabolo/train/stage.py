@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core import AutoencoderModule, Batch, Corruption, Objective
+from ..core.errors import UsageError
 
 
 @dataclass
@@ -17,7 +18,8 @@ class Stage:
     """What is trained, on what, for how long.
 
     ``trainable`` chooses the module's parameters by name (None: all); ``inputs`` is a frozen map applied to
-    the data first (the layers below, in greedy pre-training); ``epochs`` overrides the trainer's.
+    the data first (the layers below, in greedy pre-training); ``supervised``: what is decoded is the label, over
+    rows whose label is known, not the data; ``epochs`` and ``lr`` override the trainer's.
     """
 
     module: AutoencoderModule
@@ -26,6 +28,8 @@ class Stage:
     trainable: Callable[[str], bool] | None = None
     epochs: int | None = None
     inputs: Callable[[Tensor], Tensor] | None = None
+    supervised: bool = False
+    lr: float | None = None
 
     def parts(self) -> nn.ModuleList:
         """Module and objective as one, for devices, modes and checkpoints."""
@@ -46,11 +50,20 @@ class Stage:
 
     def prepare(self, batch: Batch) -> Batch:
         """The batch as this stage sees it, before corruption."""
-        if self.inputs is None:
-            return batch
-        with torch.no_grad():
-            x = self.inputs(batch.x)
-        return replace(batch, x=x, target=x)
+        if self.inputs is not None:
+            with torch.no_grad():
+                x = self.inputs(batch.x)
+            batch = replace(batch, x=x, target=x)
+        return labelled(batch) if self.supervised else batch
+
+
+def labelled(batch: Batch) -> Batch:
+    """The batch with its label as the target, scored where it is known."""
+    if batch.label is None:
+        raise UsageError("a supervised stage needs labels; give y to fit.")
+    label = batch.label
+    known = label.isfinite() if label.is_floating_point() else label >= 0
+    return replace(batch, target=torch.where(known, label, 0), scored=known)
 
 
 def training_mode(parts: nn.Module) -> None:

@@ -1,0 +1,45 @@
+"""Where training starts: at the data's mean and scale, and at what else a part takes from some rows."""
+
+from __future__ import annotations
+
+import torch
+
+from ..core import Batch, Centred, FromData
+from .recipe import Recipe
+
+INSIDE = 3.0
+"""Data are brought to a standard deviation of 1/3, as pixels have: measured to generalise better than 1."""
+
+
+def centre(recipe: Recipe, sample: Batch) -> None:
+    """Start at the data's mean: the first bias takes it away, the last one gives it back.
+
+    Data far from unit scale, or far from zero, are also standardised inside the module.
+    """
+    mean, target = sample.x.mean(0), sample.target.mean(0)
+    scale = float((sample.x - mean).square().mean().sqrt())
+    module, loss = recipe.module, recipe.objective.loss
+    far = not 0.1 <= scale <= 1 or float(mean.abs().max()) > 5 * scale
+    if far and scale > 0 and mean.shape == target.shape:
+        module.standardise(mean, INSIDE * scale, loss.linear)
+        mean, target = torch.zeros_like(mean), torch.zeros_like(target) if loss.linear else target
+    if isinstance(module.encoder, Centred):
+        module.encoder.centre(mean)
+    loss.measure(sample.target)
+    start = loss.start(target)
+    if start is not None and isinstance(module.decoder, Centred):
+        module.decoder.centre(start)
+
+
+def from_data(recipe: Recipe, sample: Batch) -> None:
+    """Let every part that starts from data look at some rows."""
+    for part in [*recipe.module.modules(), *recipe.objective.modules()]:
+        if isinstance(part, FromData):
+            with torch.no_grad():
+                part.begin(recipe.module, sample)
+
+
+def matrices(recipe: Recipe) -> list[tuple[int, int]]:
+    """(short, long) sides of the weight matrices: an orthogonal step costs with the cube of the short one."""
+    sides = [(len(p), p[0].numel()) for p in recipe.module.parameters() if p.ndim >= 2]
+    return [(min(pair), max(pair)) for pair in sides if min(pair) > 1]
