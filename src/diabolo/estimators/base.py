@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from ..core import Batch, Output, Processor, Spec
+from ..core import Batch, Output, Processor, Redrawn, Spec
 from ..core.errors import DataError, ModelError, out_of_range
 from ..core.interfaces import Shape
 from ..data import MemoryFeed, Source, processor_for
@@ -178,7 +178,8 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
             start.centre(recipe, sample)
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(self._seed)
-                start.from_data(recipe, sample)
+                start.from_data(recipe, sample, len(feed))
+        recipe.redraw = self._redraw()
         picked = self._decide_training(recipe, feed, trainer)
         self.choices_ = [*self.choices_, *picked, *choose.warnings(recipe, prod(self.processor_.target_shape))]
         return recipe
@@ -189,8 +190,13 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         recipe = resolved.build(self.processor_.shape, self.processor_.target_shape)
         transfer.take(recipe, self, vars(self).get("_start", (None, None))[1])
         recipe.objective.load_state_dict(self.objective_.state_dict())
+        recipe.redraw = self._redraw()
         self._decide_training(recipe, feed, trainer)
         return recipe
+
+    def _redraw(self) -> Callable[[Batch], Batch] | None:
+        """What draws the data anew in every epoch, where they are random themselves."""
+        return self.processor_.redraw if isinstance(self.processor_, Redrawn) else None
 
     def _decide_training(self, recipe: Recipe, feed: MemoryFeed, trainer: Trainer | None) -> list[Choice]:
         base = trainer if trainer is not None else self._chosen_trainer()

@@ -1,0 +1,69 @@
+"""How likely rows are under a model with a posterior, by importance sampling."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from sklearn.utils import check_random_state
+from torch import Tensor
+
+from ..core import AutoencoderModule, Batch, ReconstructionLoss, Variational
+from ..core.errors import ModelError, out_of_range
+from .base import CHUNK, BaseAutoencoder
+
+
+class LogLikelihood(BaseAutoencoder):
+    """Adds `log_likelihood` to a model whose bottleneck gives a posterior."""
+
+    def log_likelihood(self, X: Any, n_samples: int = 500, random_state: int | None = None) -> np.ndarray:
+        """A lower bound on log p(x) of every row (N,), in nats; it rises to it as ``n_samples`` grows.
+
+            log p(x) >= L_K = E log 1/K sum_k p(x | z_k) p(z_k) / q(z_k | x),    z_k ~ q(z | x)
+
+        Holds a few thousand decoded rows at a time, whatever ``n_samples`` is. With ``n_samples=1``: the ELBO at one
+        draw. The loss must be a likelihood (``bernoulli``, ``gaussian`` …).
+
+        Raises `UsageError` for ``n_samples`` below 1, `ModelError` if the model has no posterior or no prior.
+
+        Reference: Burda, Grosse & Salakhutdinov (2016), "Importance weighted autoencoders", equation 8.
+        """
+        if not isinstance(n_samples, int | np.integer) or n_samples < 1:
+            raise out_of_range("n_samples", "an int of at least 1", n_samples)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(check_random_state(random_state).randint(2**31 - 1))
+            return self._apply(
+                X, lambda batch: importance_bound(self.module_, self.objective_.loss, batch, int(n_samples))
+            )
+
+
+def importance_bound(
+    module: AutoencoderModule, loss: ReconstructionLoss, batch: Batch, n_samples: int
+) -> Float[Tensor, " b"]:
+    """L_K of every row of a batch; at most `CHUNK` rows are decoded at a time."""
+    if not isinstance(module.bottleneck, Variational) or module.prior is None:
+        raise ModelError("this model has no posterior and prior, so its rows have no likelihood; use a VAE.")
+    h = module.features(batch.x, batch.mask, batch.cond)
+    posterior = module.bottleneck.posterior(h, batch.mask, batch.cond)
+    rows = len(batch)
+    total = batch.x.new_full((rows,), -math.inf)
+    for begin in range(0, n_samples, max(1, CHUNK // rows)):
+        k = min(max(1, CHUNK // rows), n_samples - begin)
+        z = posterior.sample(torch.Size([k]))
+        spread = batch.repeat(k)
+        flat = z.transpose(0, 1).flatten(0, 1)
+        gain = _summed(module.prior(module, spread.cond).log_prob(flat), spread.mask)
+        gain = gain - loss(module.decode(flat, spread), spread.target, spread.scored)
+        density = posterior.log_prob(z).transpose(0, 1).flatten(0, 1)
+        weights = (gain - _summed(density, spread.mask)).view(rows, k)
+        total = torch.logaddexp(total, weights.logsumexp(1))
+    return total - math.log(n_samples)
+
+
+def _summed(log_prob: Float[Tensor, " b *p"], mask: Tensor | None) -> Float[Tensor, " b"]:
+    if mask is not None and mask.shape == log_prob.shape:
+        log_prob = torch.where(mask, log_prob, 0.0)
+    return log_prob.flatten(1).sum(1) if log_prob.ndim > 1 else log_prob
