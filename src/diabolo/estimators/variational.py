@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..core import Spec, register
-from ..core.errors import out_of_range
 from ..core.interfaces import Shape
-from ..core.schedules import Linear
 from ..train import Trainer
 from . import choose
 from .composed import compose
