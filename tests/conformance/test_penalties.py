@@ -20,6 +20,9 @@ SAMPLED: set[str] = {
 }  # fmt: skip
 """Penalties that draw or compare samples of z, whose terms differ from call to call."""
 
+NECKS = {"top-down": "hierarchical"}
+"""Bottlenecks of priors that borrow from theirs."""
+
 
 class TinyEncoder(Encoder):
     def __init__(self, features: int) -> None:
@@ -97,6 +100,7 @@ def test_order_of_the_batch_is_irrelevant(penalty: Penalty, module: AutoencoderM
 @pytest.mark.parametrize("name", names("prior"))
 def test_a_prior_scores_its_own_samples_and_any_batch(name: str, module: AutoencoderModule) -> None:
     prior = make("prior", name, features=FEATURES, shape=(WIDTH,))
+    module.bottleneck = make("bottleneck", NECKS.get(name, "gaussian"), features=FEATURES)
     distribution = prior(module)
     sample = distribution.sample(torch.Size([B]))
     assert sample.shape == (B, FEATURES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +12,14 @@ from torch.distributions import Distribution, constraints, kl_divergence
 
 Conditional = Callable[[Tensor], Distribution]
 """From the blocks above (…, sizes so far) to the distribution of the next block, events of its size."""
+
+
+class Generative(ABC):
+    """A part that holds the way down of a hierarchical model: p(z), block by block."""
+
+    @abstractmethod
+    def generative(self) -> Chain:
+        """p(z_1) p(z_2 | z_1) …"""
 
 
 class Chain(Distribution):
@@ -23,6 +32,7 @@ class Chain(Distribution):
     conditionals : one function a block; it gets the blocks above, joined (…, d), and must answer for any shape that
         broadcasts with ``batch_shape``.
     sizes : values of each block.
+    like : a tensor of the type and on the device that draws shall have.
     batch_shape : what one draw is made for, () for a prior.
 
     >>> from torch.distributions import Independent, Normal

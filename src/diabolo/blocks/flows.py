@@ -141,8 +141,6 @@ class Autoregressive(Flow):
     "Masked autoregressive flow for density estimation".
     """
 
-    masks: Tensor
-
     def __init__(self, features: int, hidden: Sequence[int], context: int = 0) -> None:
         super().__init__()
         self.features = features
@@ -181,13 +179,14 @@ class Masked(nn.Module):
 
     def __init__(self, below: Tensor, above: Tensor, strict: bool) -> None:
         super().__init__()
-        layer = glorot(nn.Linear(len(below), len(above)))
+        layer = nn.Linear(len(below), len(above))
+        glorot(layer)
         self.weight, self.bias = layer.weight, layer.bias
         seen = above[:, None] > below if strict else above[:, None] >= below
         self.register_buffer("mask", seen.float(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return functional.linear(x, self.weight * self.mask, self.bias)  # type: ignore[arg-type]
+        return functional.linear(x, self.weight * self.mask, self.bias)
 
 
 class Planar(Flow):
@@ -230,6 +229,31 @@ class Planar(Flow):
             above = middle + along * torch.tanh(middle + b) > goal
             low, high = torch.where(above, low, middle), torch.where(above, middle, high)
         return y - u * torch.tanh((low + high) / 2 + b)
+
+
+class Planars(Flow):
+    """Several planar maps, whose parameters stand one after the other in the context (…, steps (2 D + 1))."""
+
+    def __init__(self, features: int, steps: int) -> None:
+        super().__init__()
+        self.step, self.steps = Planar(features), steps
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        total = x.new_zeros(x.shape[:-1])
+        for part in self._parts(context):
+            x, log_det = self.step(x, part)
+            total = total + log_det
+        return x, total
+
+    def inverse(self, y: Tensor, context: Tensor | None = None) -> Tensor:
+        for part in reversed(self._parts(context)):
+            y = self.step.inverse(y, part)
+        return y
+
+    def _parts(self, context: Tensor | None) -> tuple[Tensor, ...]:
+        if context is None:
+            raise out_of_range("context", "what holds w, u and b of every step", context)
+        return context.chunk(self.steps, -1)
 
 
 KINDS: dict[str, type[Coupling] | type[Autoregressive]] = {"coupling": Coupling, "autoregressive": Autoregressive}
