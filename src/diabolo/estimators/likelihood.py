@@ -1,8 +1,10 @@
-"""How likely rows are under a model with a posterior, by importance sampling."""
+"""What variational models share: their common parameters, and how likely rows are, by importance sampling."""
 
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,12 @@ from torch import Tensor
 
 from ..core import AutoencoderModule, Batch, ReconstructionLoss, Variational
 from ..core.errors import ModelError, out_of_range
+from ..core.interfaces import Shape
+from ..train import Trainer
+from . import choose
 from .base import CHUNK, BaseAutoencoder
+from .composed import compose
+from .recipe import Choice, Recipe
 
 
 class LogLikelihood(BaseAutoencoder):
@@ -38,6 +45,41 @@ class LogLikelihood(BaseAutoencoder):
             return self._apply(
                 X, lambda batch: importance_bound(self.module_, self.objective_.loss, batch, int(n_samples))
             )
+
+
+class VariationalModel(LogLikelihood):
+    """The composition of a posterior, a prior and a likelihood; a variant says with `parts` what it names otherwise.
+
+    Parameters: as `Autoencoder`; ``loss`` "auto" is a Gaussian with a learned scale (Rybkin et al. 2021), or the
+    likelihood of mixed or binary columns.
+    """
+
+    def __init__(
+        self,
+        n_components: int | str = "auto",
+        *,
+        network: Any = "auto",
+        hidden: Sequence[int] | str = "auto",
+        prior: Any = "normal",
+        loss: Any = "auto",
+        trainer: Trainer | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.n_components, self.network, self.hidden, self.prior = n_components, network, hidden, prior
+        self.loss, self.trainer, self.random_state = loss, trainer, random_state
+
+    @abstractmethod
+    def parts(self) -> dict[str, Any]:
+        """Bottleneck (else "gaussian"), prior (else the parameter), penalties …, as `compose` takes them."""
+
+    def build(self, shape: Shape, target_shape: Shape) -> Recipe:
+        return compose(
+            shape, target_shape, n_components=self.n_components, network=self.network, hidden=self.hidden,
+            loss=self.loss, **{"bottleneck": "gaussian", "prior": self.prior, **self.parts()},
+        )  # fmt: skip
+
+    def _loss_choice(self) -> Choice:
+        return choose.likelihood(choose.loss(self.processor_))
 
 
 def importance_bound(

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import warnings
+
 import torch
 from jaxtyping import Float
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from torch import Tensor, nn
 from torch.distributions import Categorical, Independent, MixtureSameFamily, MultivariateNormal, Normal
@@ -17,6 +21,7 @@ from ..core.module import AutoencoderModule
 from ..core.registry import register
 
 SMALLEST_STD = 1e-3
+EMPTY = 1e-12
 COVARIANCES = ("diag", "full")
 
 
@@ -34,7 +39,7 @@ class Mixture(Prior, FromData):
     components : int, at least 1. K.
     covariance : "diag" or "full".
 
-    Raises `UsageError` for values out of range, `DataError` if there are fewer codes than components.
+    Raises `UsageError` for values out of range, `DataError` for fewer than 2 codes.
 
     Reference: Ghosh et al. (2020), "From variational to deterministic autoencoders", section 4 (fitted afterwards);
     Jiang et al. (2017), "Variational deep embedding", equation 4 (trained with the model).
@@ -79,17 +84,32 @@ class Mixture(Prior, FromData):
         self._set_scales(z.std(0).clamp_min(0.1).expand_as(self.means) if len(z) > 1 else torch.ones_like(self.means))
 
     def fit(self, codes: Float[Tensor, "n *p d"], seed: int = 0) -> bool:
-        rows = real_rows(codes).detach().cpu().double().numpy()
-        if len(rows) < self.components:
-            raise DataError(f"a mixture of {self.components} needs at least as many codes; got {len(rows)}.")
-        found = GaussianMixture(self.components, covariance_type=self.covariance, random_state=seed, reg_covar=1e-5)
-        found.fit(rows)
-        like = self.means
-        with torch.no_grad():
-            self.logits.copy_(torch.as_tensor(found.weights_).clamp_min(1e-12).log().to(like))
-            self.means.copy_(torch.as_tensor(found.means_).to(like))
-            self._set_scales(torch.as_tensor(found.covariances_).to(like), covariance=True)
+        rows = real_rows(codes).detach().cpu().double()
+        if len(rows) < 2:
+            raise DataError(f"a mixture is fitted to at least 2 codes; got {len(rows)}.")
+        # in units of the codes' spread, so that EM's floor under variances means the same at any scale
+        middle, spread = rows.mean(0), rows.std(0).clamp_min(SMALLEST_STD)
+        found = GaussianMixture(min(self.components, len(rows)), covariance_type=self.covariance, random_state=seed,
+                                reg_covar=1e-4, max_iter=200)  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # few or equal codes: what was found is good enough
+            found.fit(((rows - middle) / spread).numpy())
+        weights, means, covariances = (
+            torch.as_tensor(value) for value in (found.weights_, found.means_, found.covariances_)
+        )
+        unit = spread[:, None] * spread if self.covariance == "full" else spread.square()
+        self._take(weights, means * spread + middle, covariances * unit)
         return True
+
+    @torch.no_grad()
+    def _take(self, weights: Tensor, means: Tensor, covariances: Tensor) -> None:
+        """What EM found; components beyond those stay, with next to no weight."""
+        n = len(weights)
+        self.logits.fill_(math.log(EMPTY))
+        self.logits[:n] = weights.clamp_min(EMPTY).log().to(self.logits)
+        self.means[:n] = means.to(self.means)
+        every = covariances[torch.arange(self.components).clamp_max(n - 1)]
+        self._set_scales(every.to(self.means), covariance=True)
 
     def _set_scales(self, value: Tensor, covariance: bool = False) -> None:
         """Take standard deviations (K, D), or the covariances EM gives."""
