@@ -14,8 +14,11 @@ from .interfaces import (
     Prior,
     Processor,
     ReconstructionLoss,
+    Redrawn,
     SelfTrained,
+    Sized,
     StepHook,
+    Variational,
 )
 from .module import AutoencoderModule
 from .objective import Objective
@@ -40,10 +43,13 @@ __all__ = [
     "Prior",
     "Processor",
     "ReconstructionLoss",
+    "Redrawn",
     "Schedule",
     "SelfTrained",
+    "Sized",
     "Spec",
     "StepHook",
+    "Variational",
     "lookup",
     "make",
     "names",
