@@ -116,7 +116,8 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         trainer.check()
         recipe = self._again(feed, trainer) if fitted else self._compose(feed, trainer)
         self._finish(recipe, self.history_ if fitted else [])
-        loop = Loop(self._trainer, recipe.plan(), feed, None, self._seed)
+        # what was trained first stays as it is: rows that come one by one move the last stage
+        loop = Loop(self._trainer, recipe.plan()[-1:], feed, None, self._seed)
         loop.begin()
         return loop
 
