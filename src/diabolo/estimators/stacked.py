@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..blocks.identity import Identity
-from ..core import AutoencoderModule, Corruption, Objective, ReconstructionLoss, make, register
+from ..core import AutoencoderModule, Bottleneck, Corruption, Latent, Objective, ReconstructionLoss, make, register
 from ..core.errors import out_of_range
 from ..core.interfaces import Shape
 from ..networks.levels import Level, levels
@@ -29,8 +29,9 @@ class StackedAutoencoder(BaseAutoencoder):
 
     A layer's autoencoder may be denoising (``corruption``: Vincent et al. 2010), sparse or contractive
     (``penalties``). The lowest one pays ``loss``; those above pay the cross-entropy where their codes are
-    probabilities (sigmoid), the squared error elsewhere. Fine-tuning sees clean rows. For classes, put it into an
-    `AutoencoderClassifier`.
+    probabilities (sigmoid), the squared error elsewhere. A code narrower than the layer below is linear; one that is
+    not is a layer of features like the others, with their activation. Fine-tuning sees clean rows. For
+    classes, put it into an `AutoencoderClassifier`.
 
     Parameters
     ----------
@@ -80,6 +81,10 @@ class StackedAutoencoder(BaseAutoencoder):
             loss=self.loss,
         )  # fmt: skip
         pile = levels(recipe.module.encoder, recipe.module.decoder)
+        act = pile[-1].activation
+        if len(pile) > 1 and pile[-1].width >= pile[-2].width and act is not None:
+            recipe.module.bottleneck = ActiveCode(pile[-1].width, act)
+        necks = [*(Identity(level.width) for level in pile[:-1]), recipe.module.bottleneck]
         corruptions = one_each("corruption", self.corruption, len(pile))
         nested = any(isinstance(entry, list | tuple) for entry in self.penalties)
         penalties = one_each("penalties", list(self.penalties) if nested else None, len(pile))
@@ -88,7 +93,7 @@ class StackedAutoencoder(BaseAutoencoder):
             terms = (penalties[k] if nested else self.penalties) or ()
             context = {"features": level.width, "shape": (pile[k - 1].width,) if k else shape}
             objective = Objective(layer_loss(level, recipe.objective.loss), [make("penalty", p, **context) for p in terms])
-            module = AutoencoderModule(level.down, Identity(level.width), level.up)
+            module = AutoencoderModule(level.down, necks[k], level.up)
             below = Below(recipe.module, pile[:k]) if k else None
             corruption: Corruption | None = make("corruption", corruptions[k], shape=context["shape"])
             stages.append(Stage(module, objective, corruption, epochs=epochs, inputs=below))
@@ -108,6 +113,23 @@ class Below:
         for down in self.downs:
             x = down(x)
         return x
+
+
+class ActiveCode(Bottleneck):
+    """A code that is one more hidden layer: z = activation(h)."""
+
+    def __init__(self, features: int, activation: nn.Module) -> None:
+        super().__init__()
+        self.in_features = self.out_features = features
+        self.activation = activation
+
+    def code(self, h: Tensor, mask: Tensor | None = None) -> Tensor:
+        out: Tensor = self.activation(h)
+        return out
+
+    def forward(self, h: Tensor, mask: Tensor | None = None, cond: Tensor | None = None) -> Latent:
+        code = self.code(h)
+        return Latent(code, code)
 
 
 class Activated(ReconstructionLoss):
