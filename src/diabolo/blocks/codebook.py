@@ -54,7 +54,7 @@ class Codebook(nn.Module):
         self.size, self.groups, self.width = codes, groups, features // groups
         self.decay, self.ema, self.revive, self.cosine = decay, ema, revive, cosine
         shape = (groups, codes, self.width)
-        start = torch.randn(shape)
+        start = (2 * torch.rand(shape) - 1) / codes  # van den Oord's, in their published code
         if ema:
             self.register_buffer("codes", start)
         else:
@@ -182,7 +182,7 @@ def decompose(books: Sequence[Codebook], codes: Float[Tensor, "n f"], beam: int 
     best partial sums are followed.
     """
     first = books[0]
-    rest = codes.view(-1, first.groups, 1, first.width)
+    rest = codes.reshape(-1, first.groups, 1, first.width)
     paths = rest.new_zeros((*rest.shape[:3], 0), dtype=torch.long)
     for book in books:
         table = book.table.detach()

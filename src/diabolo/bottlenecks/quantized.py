@@ -6,13 +6,14 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from ..blocks.codebook import GRADIENTS, Codebook, decompose, passed, real
+from ..blocks.codebook import GRADIENTS, START_VECTORS, Codebook, decompose, passed, real
 from ..core.batch import Batch, Latent
 from ..core.errors import out_of_range, unknown
 from ..core.interfaces import Bottleneck, Discrete, FromData, StepHook
 from ..core.module import AutoencoderModule
 from ..core.registry import register
 
+STARTS = ("kmeans", "random")
 ROWS = 256
 """Rows that pass the encoder at once when a codebook is started."""
 
@@ -23,8 +24,12 @@ class Quantizer(Bottleneck, Discrete, FromData, StepHook):
     r₁ = h,   qₗ = nearest code of codebook l to rₗ,   rₗ₊₁ = rₗ − qₗ,   z = Σₗ qₗ
     """
 
-    def __init__(self, features: int, codebooks: list[Codebook], commitment: float, gradient: str) -> None:
+    def __init__(
+        self, features: int, codebooks: list[Codebook], commitment: float, gradient: str, start: str = "kmeans"
+    ) -> None:
         super().__init__()
+        if start not in STARTS:
+            raise unknown("start", start, STARTS)
         if not commitment >= 0:
             raise out_of_range("commitment", "at least 0", commitment)
         if gradient not in GRADIENTS:
@@ -33,7 +38,7 @@ class Quantizer(Bottleneck, Discrete, FromData, StepHook):
         self.codebooks: nn.ModuleList = nn.ModuleList(codebooks)
         self.commitment, self.gradient = commitment, gradient
         self.sizes = tuple(book.size for book in codebooks for _ in range(book.groups))
-        self.dropout = False
+        self.start, self.dropout = start, False
 
     @property
     def books(self) -> list[Codebook]:
@@ -57,7 +62,9 @@ class Quantizer(Bottleneck, Discrete, FromData, StepHook):
 
     def begin(self, module: AutoencoderModule, batch: Batch) -> None:
         """Start the codebooks at the clusters of the encoder's first features."""
-        vectors, wanted = [], 64 * max(self.sizes)
+        if self.start == "random":
+            return
+        vectors, wanted = [], START_VECTORS * max(self.sizes)
         for first in range(0, len(batch), ROWS):
             part = batch.map(lambda tensor, first=first: tensor[first : first + ROWS])
             vectors.append(real(module.features(part.x, part.mask, part.cond), part.mask))
@@ -133,8 +140,9 @@ class VQ(Quantizer):
     revive : float in [0, 1). A code used less than this share of the mean moves to a random vector; 0: never.
     gradient : rotation or straight-through.
     cosine : slices and codes have unit length (Yu et al. 2022).
+    start : kmeans (the clusters of the encoder's first features) or random (as published).
 
-    The codes start at the k-means centres of the encoder's first features. Padded positions never touch them and pay nothing.
+    Padded positions never touch the codes and pay nothing.
 
     Raises `UsageError` for values out of range.
 
@@ -159,11 +167,12 @@ class VQ(Quantizer):
         revive: float = 0.03,
         gradient: str = "rotation",
         cosine: bool = False,
+        start: str = "kmeans",
     ) -> None:
         if features < 1:
             raise out_of_range("features", "an int of at least 1", features)
         book = Codebook(features, codes, groups, decay, ema, revive, cosine)
-        super().__init__(features, [book], commitment, gradient)
+        super().__init__(features, [book], commitment, gradient, start)
 
     def codes_to_indices(self, codes: Float[Tensor, "b *p d"]) -> Int[Tensor, "b *p *i"]:
         return self.indices(codes)
