@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from ..core.collectives import all_reduce_, rank, world
 from ..core.errors import out_of_range, unknown
-from .kmeans import kmeans, nearest, totals
+from .kmeans import drawn_by, kmeans, nearest, totals
 
 GRADIENTS = ("rotation", "straight-through")
 START_VECTORS = 64
@@ -29,8 +29,9 @@ class Codebook(nn.Module):
     vectors. That is van den Oord's running sum m and count N with e = m / N, written so that a code nothing chose
     stays where it is to the bit. Without ``ema`` the codes are parameters.
 
-    A code whose N falls below ``revive`` / K is dead: it moves to a vector drawn from the step, and counts as used once
-    in the mean again. What a step saw waits in buffers until `settle`; so the codes do not move while a step is computed.
+    A code whose N falls below ``revive`` / K is dead: it moves to a vector of the step, drawn by its squared distance
+    from its code, and counts as used as much as the mean code. What a step saw waits in buffers until `settle`, so the
+    codes do not move while a step is computed.
     """
 
     codes: Tensor
@@ -109,7 +110,8 @@ class Codebook(nn.Module):
             self.sums[group] = sums
             self.hits[group] = hits
         if self.revive:
-            self.drawn.copy_(parts[:, torch.randint(len(h), (self.size,), device=h.device)])
+            far = (parts - self.table[torch.arange(self.groups).unsqueeze(1), index.T]).square().sum(-1)
+            self.drawn.copy_(parts.gather(1, drawn_by(far, self.size).unsqueeze(2).expand(-1, -1, self.width)))
 
     @torch.no_grad()
     def settle(self) -> None:
@@ -141,8 +143,8 @@ def passed(h: Float[Tensor, "*b d"], q: Float[Tensor, "*b d"], gradient: str) ->
     """q in value, with a gradient to h.
 
     straight-through   q + h − sg[h]: the gradient of q is that of h
-    rotation           λ R h with λ = ‖q‖ / ‖h‖ and R = I − 2 r rᵀ + 2 q̂ ĥᵀ, r ∝ ĥ + q̂, both held fixed: the rotation that
-                       turns h into q in the plane of the two, so angles to the gradient are kept (Fifty et al. 2024)
+    rotation           λ R h with λ = ‖q‖ / ‖h‖, R = I − 2 r rᵀ + 2 q̂ ĥᵀ and r ∝ ĥ + q̂, both held fixed: the rotation
+                       of h into q in the plane of the two, so angles to the gradient are kept (Fifty et al. 2024)
 
     >>> h, q = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 2.0]])
     >>> passed(h, q, "rotation")
@@ -175,7 +177,7 @@ def real(h: Float[Tensor, "b *p f"], mask: Bool[Tensor, " b *p"] | None) -> Floa
     return h.flatten(0, -2) if mask is None else h[mask]
 
 
-def decompose(books: Sequence[Codebook], codes: Float[Tensor, "n f"], beam: int = 16) -> Int[Tensor, "n l g"]:
+def decompose(books: Sequence[Codebook], codes: Float[Tensor, "n f"], beam: int = 64) -> Int[Tensor, "n l g"]:
     """Indices whose codes, one of each book, add up to given vectors.
 
     Taking the nearest code of every book in turn need not give back the codes a sum was made of, so the ``beam``

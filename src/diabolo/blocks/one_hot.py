@@ -48,7 +48,7 @@ class OneHots(Distribution):
     def entropy(self) -> Float[Tensor, "*b"]:
         return -(self.probs * self.log_probs).sum((-2, -1))
 
-    def sample(self, sample_shape: Any = torch.Size()) -> Float[Tensor, "*n d"]:
+    def sample(self, sample_shape: Any = ()) -> Float[Tensor, "*n d"]:
         shape = torch.Size(sample_shape) + self.log_probs.shape
         with torch.no_grad():
             return one_hot((self.log_probs.expand(shape) + gumbel(self.log_probs, shape)).argmax(-1), shape[-1])

@@ -22,10 +22,10 @@ MARGIN = 1e-3
 class FSQ(Bottleneck, Discrete):
     """Finite scalar quantisation: bound every value, then round it.
 
-        hⱼ ──bound──▶ bⱼ = hⱼ' tanh(hⱼ + s) − o ──round──▶ qⱼ ∈ {−⌊L/2⌋, …, ⌈L/2⌉ − 1} ──▶ zⱼ = qⱼ / ⌊L/2⌋
+        hⱼ ──bound──▶ bⱼ = w tanh(hⱼ + s) − o ──round──▶ qⱼ ∈ {−⌊L/2⌋, …, ⌈L/2⌉ − 1} ──▶ zⱼ = qⱼ / ⌊L/2⌋
 
-    with half width (L − 1)(1 + ε) / 2, offset o = ½ for an even number of levels (else 0) and s = artanh(o / half width),
-    so that 0 stays at 0 and all L levels can be reached. The gradient passes the rounding as it is.
+    with w = (L − 1)(1 + ε) / 2, o = ½ for an even number of levels (else 0) and s = artanh(o / w), so that 0 stays at 0
+    and all L levels can be reached. The gradient passes the rounding as it is.
 
     The levels of several values together are one index of an implicit codebook of prod(levels) codes, in mixed radix.
     Where there are more values than levels given, the levels are used again: each round of them is an index.

@@ -55,8 +55,8 @@ class VQVAE(DiscreteAutoencoder):
     cut into ``groups`` slices with a codebook each. ``transform`` gives the quantised vectors, ``indices`` the
     indices. ``sample`` needs a prior over the indices: ``fit_prior(X, "autoregressive")``.
 
-    Parameters: as `Autoencoder`; ``loss`` "auto" is a Gaussian with a learned scale; ``codes`` entries of a codebook, at
-    least 2; ``groups`` a divisor of ``n_components``, or "auto" (one, or slices of four values where the network
+    Parameters: as `Autoencoder`; ``loss`` "auto" is a Gaussian with a learned scale; ``codes`` entries of a codebook,
+    at least 2; ``groups`` a divisor of ``n_components``, or "auto" (one, or slices of four values where the network
     keeps no positions); ``commitment`` at least 0. More (decay, revive, gradient …): ``bottleneck "vq"``.
 
     >>> import numpy as np
@@ -217,8 +217,8 @@ class CategoricalVAE(DiscreteAutoencoder):
     ``transform`` gives the most likely class of every variable, one-hot: (N, n_components · classes); ``indices`` gives
     the classes (N, n_components). ``sample`` draws every variable evenly.
 
-    Parameters: as `VAE`; ``n_components`` variables of ``classes`` values each, at least 2; ``straight_through``: one-hot
-    samples in training too.
+    Parameters: as `VAE`; ``n_components`` variables of ``classes`` values each, at least 2; ``straight_through``:
+    one-hot samples in training too.
 
     >>> import numpy as np
     >>> from diabolo import CategoricalVAE, Trainer

@@ -7,7 +7,7 @@ from math import prod
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.distributions import Distribution, constraints
 from torch.nn import functional
@@ -122,7 +122,7 @@ class IndexSequence(Distribution):
         each = functional.cross_entropy(logits.flatten(0, 1), indices.flatten(), reduction="none")
         return -each.view(*rows, self.prior.length).sum(-1)
 
-    def sample(self, sample_shape: Any = torch.Size()) -> Float[Tensor, "*n d"]:
+    def sample(self, sample_shape: Any = ()) -> Float[Tensor, "*n d"]:
         shape, prior = torch.Size(sample_shape), self.prior
         with torch.no_grad():
             drawn = prior.first.new_zeros(prod(shape), 0)
