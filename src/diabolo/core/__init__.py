@@ -15,8 +15,11 @@ from .interfaces import (
     Prior,
     Processor,
     ReconstructionLoss,
+    Redrawn,
     SelfTrained,
+    Sized,
     StepHook,
+    Variational,
 )
 from .module import AutoencoderModule
 from .objective import Objective
@@ -42,10 +45,13 @@ __all__ = [
     "Prior",
     "Processor",
     "ReconstructionLoss",
+    "Redrawn",
     "Schedule",
     "SelfTrained",
+    "Sized",
     "Spec",
     "StepHook",
+    "Variational",
     "lookup",
     "make",
     "names",

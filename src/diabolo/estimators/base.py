@@ -15,14 +15,14 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from ..core import Batch, Output, Processor, Spec
+from ..core import Batch, Output, Processor, Redrawn, Spec
 from ..core.errors import DataError, ModelError, out_of_range
 from ..core.interfaces import Shape
 from ..data import MemoryFeed, Source, processor_for
 from ..train import Trainer
 from ..train.device import threads_for
 from ..train.loop import Loop
-from . import choose, saving, start, transfer
+from . import after, choose, saving, start, transfer
 from .labels import Labels, beside
 from .recipe import Choice, Recipe
 from .rows import read_rows
@@ -164,8 +164,8 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
 
     def _compose(self, feed: MemoryFeed, trainer: Trainer | None = None) -> Recipe:
         """Decide what is automatic, then build; the weights depend on the seed alone."""
-        if "_online" in vars(self):
-            del self._online
+        for name in {"_online", "prior_"} & vars(self).keys():
+            delattr(self, name)
         resolved, self.choices_ = self._resolve(feed)
         self._resolved = {choice.name: choice.value for choice in self.choices_}
         sample = next(feed.batches(choose.SAMPLE))
@@ -178,7 +178,8 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
             start.centre(recipe, sample)
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(self._seed)
-                start.from_data(recipe, sample)
+                start.from_data(recipe, sample, len(feed))
+        recipe.redraw = self._redraw()
         picked = self._decide_training(recipe, feed, trainer)
         self.choices_ = [*self.choices_, *picked, *choose.warnings(recipe, prod(self.processor_.target_shape))]
         return recipe
@@ -187,10 +188,16 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         """The fitted model as a recipe, to go on with."""
         resolved = self._copy({**self.get_params(deep=False), **self._resolved})
         recipe = resolved.build(self.processor_.shape, self.processor_.target_shape)
+        after.place(recipe, self)
         transfer.take(recipe, self, vars(self).get("_start", (None, None))[1])
         recipe.objective.load_state_dict(self.objective_.state_dict())
+        recipe.redraw = self._redraw()
         self._decide_training(recipe, feed, trainer)
         return recipe
+
+    def _redraw(self) -> Callable[[Batch], Batch] | None:
+        """What draws the data anew in every epoch, where they are random themselves."""
+        return self.processor_.redraw if isinstance(self.processor_, Redrawn) else None
 
     def _decide_training(self, recipe: Recipe, feed: MemoryFeed, trainer: Trainer | None) -> list[Choice]:
         base = trainer if trainer is not None else self._chosen_trainer()
@@ -259,6 +266,19 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         return None if cond is None else Batch(z, z, cond=cond)
 
     # using --------------------------------------------------------------------------------------------------
+
+    def fit_prior(self, X: Any, prior: Any = "mixture(components=10)", *, trainer: Trainer | None = None) -> Self:
+        """Fit p(z) to the codes of rows, after training, so that `sample` draws from where the codes lie.
+
+        ``prior``: mixture (expectation-maximisation), flow (by gradient, with ``trainer``), or another by name or
+        Spec. ``prior_`` is what was fitted; it takes the place of a prior the model had, in every measure, and is
+        saved with the model. The next `fit` forgets it.
+
+        Raises `UsageError` for a prior that can only be trained together with the model.
+        """
+        check_is_fitted(self)
+        after.fit_prior(self, X, prior, trainer)
+        return self
 
     def transform(self, X: Any) -> np.ndarray:
         """Codes of rows: float32 (N, D), or (N, *P, D) where the network keeps positions. Deterministic."""

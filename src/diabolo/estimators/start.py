@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ..core import Batch, Centred, FromData
+from ..core import Batch, Centred, FromData, Sized
 from .recipe import Recipe
 
 INSIDE = 3.0
@@ -31,9 +31,11 @@ def centre(recipe: Recipe, sample: Batch) -> None:
         module.decoder.centre(start)
 
 
-def from_data(recipe: Recipe, sample: Batch) -> None:
-    """Let every part that starts from data look at some rows."""
+def from_data(recipe: Recipe, sample: Batch, rows: int) -> None:
+    """Let every part that starts from data look at some rows, and tell their number to those that ask."""
     for part in [*recipe.module.modules(), *recipe.objective.modules()]:
+        if isinstance(part, Sized):
+            part.size(rows)
         if isinstance(part, FromData):
             with torch.no_grad():
                 part.begin(recipe.module, sample)

@@ -67,7 +67,7 @@ class Autoregressive(Prior):
         if width % heads:
             raise out_of_range("heads", f"a divisor of width ({width})", heads)
         if not sizes or min(sizes) < 1:
-            raise out_of_range("sizes", "ints of at least 1", tuple(sizes))
+            raise UsageError("prior 'autoregressive' is over indices; it needs a discrete bottleneck: vq, fsq …")
         self.features, self.sizes, self.positions = features, tuple(sizes), tuple(positions)
         self.length = prod(self.positions) * len(self.sizes)
         places = prod(self.positions)
@@ -117,6 +117,11 @@ class IndexSequence(Distribution):
 
     def log_prob(self, value: Float[Tensor, "*b d"]) -> Float[Tensor, "*b"]:
         rows = value.shape[: value.ndim - len(self.event_shape)]
+        if value.shape[len(rows) :] != self.event_shape:
+            raise UsageError(
+                f"prior 'autoregressive' is over codes of shape {tuple(self.event_shape)}; got {tuple(value.shape)}. "
+                "Where rows are padded, their codes have no one shape: take prior 'mixture'."
+            )
         indices = self.neck.codes_to_indices(value.detach()).reshape(-1, self.prior.length)
         logits = self.prior.logits(indices[:, :-1])
         each = functional.cross_entropy(logits.flatten(0, 1), indices.flatten(), reduction="none")
