@@ -23,7 +23,7 @@ SAMPLED: set[str] = {
 
 OF_THE_DECODER = {"decoder-gradient"}
 """Penalties whose term does not depend on the code where the decoder is linear."""
-NECKS = {"top-down": "hierarchical"}
+NECKS = {"top-down": "hierarchical", "autoregressive": "vq"}
 """Bottlenecks of priors that borrow from theirs."""
 
 

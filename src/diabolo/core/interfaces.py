@@ -69,6 +69,27 @@ class Bottleneck(nn.Module, ABC):
     def forward(self, h: Tensor, mask: Tensor | None = None, cond: Tensor | None = None) -> Latent: ...
 
 
+class Discrete(ABC):
+    """A bottleneck whose code is a tuple of indices at every position, index number i below ``sizes[i]``.
+
+    Where there is one index a position its axis is left out: indices are (B, *P), else (B, *P, len(sizes)).
+    """
+
+    sizes: tuple[int, ...]
+
+    @abstractmethod
+    def indices(self, h: Tensor) -> Tensor:
+        """The indices of features (B, *P, in_features); deterministic."""
+
+    @abstractmethod
+    def indices_to_codes(self, indices: Tensor) -> Tensor:
+        """Codes (B, *P, out_features) from indices."""
+
+    @abstractmethod
+    def codes_to_indices(self, codes: Tensor) -> Tensor:
+        """Inverse of `indices_to_codes`."""
+
+
 class Variational(Bottleneck):
     """A bottleneck that gives a distribution over z: one can ask for the density of a code, and draw any number."""
 

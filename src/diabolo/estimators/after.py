@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..blocks.identity import Identity
 from ..blocks.positions import real_rows
-from ..core import AutoencoderModule, Batch, FromData, Objective, Prior, Spec, make
+from ..core import AutoencoderModule, Batch, Bottleneck, Discrete, FromData, Objective, Prior, Spec, make
 from ..core.errors import ModelError
 from ..data import MemoryFeed
 from ..train import Stage, Trainer
@@ -29,6 +29,34 @@ class Passing(nn.Module):
         return x
 
 
+class Indexed(Identity, Discrete):
+    """The identity over codes that have indices, for priors over these."""
+
+    def __init__(self, neck: Any) -> None:
+        super().__init__(neck.out_features)
+        self.sizes, self._neck = neck.sizes, (neck,)  # in a tuple: its parameters are not to train with the prior
+
+    def indices(self, h: Tensor) -> Tensor:
+        return self.codes_to_indices(h)
+
+    def codes_to_indices(self, codes: Tensor) -> Tensor:
+        found: Tensor = self._neck[0].codes_to_indices(codes)
+        return found
+
+    def indices_to_codes(self, indices: Tensor) -> Tensor:
+        found: Tensor = self._neck[0].indices_to_codes(indices)
+        return found
+
+
+def _made(model: BaseAutoencoder, spec: Any, neck: Bottleneck, positions: tuple[int, ...]) -> Prior:
+    """A prior for a model's codes; it learns of them what its constructor asks for."""
+    sizes = neck.sizes if isinstance(neck, Discrete) else ()
+    made: Prior = make(
+        "prior", spec, features=neck.out_features, shape=model.processor_.shape, positions=positions, sizes=sizes
+    )
+    return made
+
+
 def fit_prior(model: BaseAutoencoder, X: Any, prior: Any, trainer: Trainer | None) -> None:
     """Fit a prior to the codes of rows and put it into the model."""
     spec = prior if isinstance(prior, Prior) else Spec.of(prior)
@@ -36,9 +64,9 @@ def fit_prior(model: BaseAutoencoder, X: Any, prior: Any, trainer: Trainer | Non
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         codes = _codes(model, X)
-        made: Prior = make("prior", spec, features=model.module_.bottleneck.out_features, shape=model.processor_.shape)
+        made = _made(model, spec, model.module_.bottleneck, model.code_shape_[:-1])
         if not made.fit(codes, seed):
-            _train(made, codes, trainer, seed)
+            _train(made, model.module_.bottleneck, codes, trainer, seed)
     model.module_.prior = made.eval().requires_grad_(False)
     model.prior_ = spec  # type: ignore[attr-defined]
 
@@ -46,8 +74,7 @@ def fit_prior(model: BaseAutoencoder, X: Any, prior: Any, trainer: Trainer | Non
 def place(recipe: Recipe, model: BaseAutoencoder) -> Recipe:
     """The recipe with an empty prior of the kind that was fitted to the model, if one was."""
     if "prior_" in vars(model):
-        neck, shape = recipe.module.bottleneck, model.processor_.shape
-        prior: Prior = make("prior", model.prior_, features=neck.out_features, shape=shape)  # type: ignore[attr-defined]
+        prior = _made(model, model.prior_, recipe.module.bottleneck, model.code_shape_[:-1])  # type: ignore[attr-defined]
         recipe.module.prior = prior.requires_grad_(False)
     return recipe
 
@@ -65,10 +92,11 @@ def _codes(model: BaseAutoencoder, X: Any) -> Tensor:
     return codes
 
 
-def _train(prior: Prior, codes: Tensor, trainer: Trainer | None, seed: int) -> None:
+def _train(prior: Prior, bottleneck: Bottleneck, codes: Tensor, trainer: Trainer | None, seed: int) -> None:
     """Maximum likelihood by gradient, the one trainer's way."""
     feed = MemoryFeed({"x": codes}, lambda tensors: Batch(tensors["x"], tensors["x"]))
-    module = AutoencoderModule(Passing(), Identity(codes.shape[-1]), Passing(), prior)  # type: ignore[arg-type]
+    neck = Indexed(bottleneck) if isinstance(bottleneck, Discrete) else Identity(codes.shape[-1])
+    module = AutoencoderModule(Passing(), neck, Passing(), prior)  # type: ignore[arg-type]
     prior(module)  # one that needs the model's own networks says so here
     if isinstance(prior, FromData):
         with torch.no_grad():

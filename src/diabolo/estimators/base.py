@@ -221,9 +221,10 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         sample = next(feed.batches(choose.SAMPLE, seed=0))
         modality = self.processor_.part_name  # type: ignore[attr-defined]
         if params.get("network") == "auto":
-            choices.append(choose.network(self.processor_.shape, modality))
+            choices.append(self._network_choice(choose.network(self.processor_.shape, modality)))
         if params.get("n_components") == "auto":
-            choices.append(choose.code_size(sample))
+            network = choices[-1].value if choices and choices[-1].name == "network" else params.get("network")
+            choices.append(self._code_choice(sample, network))
         if params.get("loss") == "auto":
             choices.append(self._loss_choice())
         decided = {**params, **{choice.name: choice.value for choice in choices}}
@@ -242,6 +243,12 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
 
     def _loss_choice(self) -> Choice:
         return choose.loss(self.processor_)
+
+    def _network_choice(self, usual: Choice) -> Choice:
+        return usual
+
+    def _code_choice(self, sample: Batch, network: Any) -> Choice:
+        return choose.code_size(sample)
 
     def _finish(self, recipe: Recipe, history: list[dict[str, Any]]) -> Self:
         self.module_, self.objective_, self.history_ = recipe.module.eval(), recipe.objective.eval(), history

@@ -78,11 +78,11 @@ def _rebuild(config: dict[str, Any], folder: Path, encoder: nn.Module | None, de
     resolved = model._copy({**given, **decided})
     processor = config["processor"]
     model.processor_ = lookup("processor", processor["name"]).from_state(processor["state"])
+    model.n_components_, model.code_shape_ = config["n_components"], tuple(config["code_shape"])
     _load_weights(model, resolved, folder, config)
     model._largest, model._resolved = largest(model.module_), decided
     model.choices_ = [Choice(**choice) for choice in config["choices"]]
     model.history_, model.metrics_ = config["history"], config["metrics"]
-    model.n_components_, model.code_shape_ = config["n_components"], tuple(config["code_shape"])
     model.n_features_in_ = config["n_features_in"]
     if config["feature_names"] is not None:
         model.feature_names_in_ = np.asarray(config["feature_names"], dtype=object)
