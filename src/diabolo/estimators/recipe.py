@@ -12,12 +12,16 @@ from ..train import Stage
 
 @dataclass
 class Recipe:
-    """The parts of one autoencoder; ``stages`` None: one stage that trains everything."""
+    """The parts of one autoencoder; ``stages`` None: one stage that trains everything.
+
+    ``training``: what this kind of model asks of the trainer's knobs that the user left on "auto".
+    """
 
     module: AutoencoderModule
     objective: Objective
     corruption: Corruption | None = None
     stages: Sequence[Stage] | None = None
+    training: Sequence[Choice] = ()
 
     def plan(self) -> list[Stage]:
         """The stages to run."""
