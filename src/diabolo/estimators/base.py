@@ -46,6 +46,8 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
     _label_role: ClassVar[str | None] = None
     """What y is for: "cond" (both sides are told the class), "label" (it is learnt), None (nothing)."""
     _numeric_labels: ClassVar[bool] = False
+    _optional_labels: ClassVar[bool] = False
+    """Whether `fit` without y is a model of its own, which learns from the data alone."""
 
     @abstractmethod
     def build(self, shape: Shape, target_shape: Shape) -> Recipe:
@@ -89,6 +91,10 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
             return {}
         if y is None and isinstance(X, Source):
             y = X.target
+        if self._optional_labels and y is None:
+            if fitting:
+                vars(self).pop("labels_", None)
+            return {}
         if fitting and y is not None:
             self.labels_ = self._learn_labels(y)
         return beside(vars(self).get("labels_", Labels(self._numeric_labels)), self._label_role, y, rows)
@@ -206,10 +212,12 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
     def _decide_training(self, recipe: Recipe, feed: MemoryFeed, trainer: Trainer | None) -> list[Choice]:
         base = trainer if trainer is not None else self._chosen_trainer()
         self._trainer = Trainer(**base.get_params(deep=False))
+        asked = [choice for choice in recipe.training if getattr(self._trainer, choice.name) == "auto"]
+        self._trainer.set_params(**{choice.name: choice.value for choice in asked})
         values = prod(self.processor_.target_shape)
         picked = choose.training(len(feed), values, start.matrices(recipe), self._trainer.get_params(deep=False))
         self._trainer.set_params(**{choice.name: choice.value for choice in picked})
-        return picked
+        return [*asked, *picked]
 
     def _resolve(self, feed: MemoryFeed) -> tuple[Self, list[Choice]]:
         """A copy in which every automatic parameter has a value, and the reasons."""
