@@ -22,7 +22,7 @@ KINDS = ("l1", "kl", "batch-top-k", "jump-relu", "matryoshka")
 
 SATURATED = (
     Choice("optimizer", "adam", "units must be pushed far into saturation, which decayed weights would not do"),
-    Choice("lr", 3e-3, "adam's, for sigmoid units"),
+    Choice("lr", 1e-2, "adam's, for sigmoid units"),
 )
 
 
@@ -100,7 +100,7 @@ class SparseAutoencoder(WideAutoencoder):
 
     def _code(self) -> dict[str, Any]:
         if self.kind == "kl":
-            weight = 1.0 if self.sparsity is None else self.sparsity
+            weight = 0.1 if self.sparsity is None else self.sparsity
             return {
                 "bottleneck": Spec("activated", activation="sigmoid"),
                 "penalties": [Spec("sparsity", rho=self.rho, weight=weight)],
