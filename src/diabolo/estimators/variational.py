@@ -65,7 +65,7 @@ class BetaVAE(VariationalModel):
     >>> import numpy as np
     >>> from diabolo import BetaVAE, Trainer
     >>> X = np.random.default_rng(0).normal(size=(64, 5)).astype("float32")
-    >>> BetaVAE(2, beta=4.0, warm_up=0.5, trainer=Trainer(epochs=2), random_state=0).fit(X).transform(X).shape
+    >>> BetaVAE(2, beta=2.0, warm_up=0.5, trainer=Trainer(epochs=2), random_state=0).fit(X).transform(X).shape
     (64, 2)
     """
 
@@ -73,7 +73,7 @@ class BetaVAE(VariationalModel):
         self,
         n_components: int | str = "auto",
         *,
-        beta: Any = 4.0,
+        beta: Any = 2.0,
         warm_up: float = 0.0,
         capacity: float | None = None,
         network: Any = "auto",
@@ -114,7 +114,7 @@ class BetaTCVAE(VariationalModel):
         self,
         n_components: int | str = "auto",
         *,
-        beta: float = 6.0,
+        beta: float = 3.0,
         network: Any = "auto",
         hidden: Sequence[int] | str = "auto",
         loss: Any = "auto",
