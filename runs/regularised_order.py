@@ -7,8 +7,8 @@
 pictures (784-256-64-10, scikit-learn): of reconstructions (rec), of decoded draws from N(0, I) (N), and of draws
 from a mixture of 10 full Gaussians fitted to the training codes afterwards (GMM). Training pictures against test
 pictures stand beside it: the floor. No setting is chosen by a test picture: ``--tune`` holds out 10,000 training
-pictures, measures `CANDIDATES` on them and leaves the test pictures alone; `CHOSEN` are its best: of the VAE by N, of
-the RAE by GMM.
+pictures, measures `CANDIDATES` on them and leaves the test pictures alone; `CHOSEN` is what the
+measured runs use: the defaults of each model so far.
 
 Bars, by order as the features are not Inception's: AE's N is at least twice its GMM; RAE's GMM is no worse than VAE's
 N; RAE's rec is better than VAE's.

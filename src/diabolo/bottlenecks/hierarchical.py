@@ -20,6 +20,8 @@ from ..core.interfaces import Variational
 from ..core.registry import register
 
 SMALLEST_STD = 1e-3
+UNIT = 0.5397
+"""softplus of it, with the floor, is 1."""
 
 
 @register("bottleneck", "hierarchical")
@@ -76,6 +78,10 @@ class Hierarchical(Variational, Generative):
         self.down = nn.ModuleList(
             Mlp((wide, *hidden, 2 * size)) for wide, size in zip(above, self.sizes[1:], strict=True)
         )
+        with torch.no_grad():  # every layer starts as N(0, I), not as something random of what stands above
+            for body, size in zip(self.down, self.sizes[1:], strict=True):
+                body.last.weight.mul_(0.01)  # type: ignore[union-attr, operator]
+                body.last.bias[size:] = UNIT  # type: ignore[union-attr, index]
         self.register_buffer("like", torch.zeros(0), persistent=False)
 
     def generative(self) -> Chain:

@@ -110,7 +110,7 @@ class HierarchicalVAE(VariationalModel):
         *,
         levels: int = 2,
         beta: Any = 1.0,
-        free_bits: float = 0.0,
+        free_bits: float = 0.5,
         network: Any = "auto",
         hidden: Sequence[int] | str = "auto",
         loss: Any = "auto",
