@@ -75,13 +75,12 @@ class Hierarchical(Variational, Generative):
         self.wanted = tuple(2 * size for size in self.sizes)
         self.in_features, self.out_features = self.wanted if pyramid else 2 * features, features
         above = [sum(self.sizes[:level]) for level in range(1, len(self.sizes))]
-        self.down = nn.ModuleList(
-            Mlp((wide, *hidden, 2 * size)) for wide, size in zip(above, self.sizes[1:], strict=True)
-        )
+        bodies = [Mlp((wide, *hidden, 2 * size)) for wide, size in zip(above, self.sizes[1:], strict=True)]
         with torch.no_grad():  # every layer starts as N(0, I), not as something random of what stands above
-            for body, size in zip(self.down, self.sizes[1:], strict=True):
-                body.last.weight.mul_(0.01)  # type: ignore[union-attr, operator]
-                body.last.bias[size:] = UNIT  # type: ignore[union-attr, index]
+            for body, size in zip(bodies, self.sizes[1:], strict=True):
+                body.last.weight.mul_(0.01)
+                body.last.bias[size:] = UNIT
+        self.down = nn.ModuleList(bodies)
         self.register_buffer("like", torch.zeros(0), persistent=False)
 
     def generative(self) -> Chain:

@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from ..core import Batch, Output, Processor, Redrawn, Spec
+from ..core import Batch, Output, Processor, Spec
 from ..core.errors import DataError, ModelError, out_of_range
 from ..core.interfaces import Shape
 from ..data import MemoryFeed, Source, processor_for
@@ -92,8 +92,8 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         if y is None and isinstance(X, Source):
             y = X.target
         if self._optional_labels and y is None:
-            if fitting:
-                vars(self).pop("labels_", None)
+            if fitting and "labels_" in vars(self):
+                del self.labels_
             return {}
         if fitting and y is not None:
             self.labels_ = self._learn_labels(y)
@@ -189,7 +189,7 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(self._seed)
                 start.from_data(recipe, sample, len(feed))
-        recipe.redraw = self._redraw()
+        recipe.redraw = start.redraw(self.processor_)
         picked = self._decide_training(recipe, feed, trainer)
         self.choices_ = [*self.choices_, *picked, *choose.warnings(recipe, prod(self.processor_.target_shape))]
         return recipe
@@ -201,13 +201,9 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         after.place(recipe, self)
         transfer.take(recipe, self, vars(self).get("_start", (None, None))[1])
         recipe.objective.load_state_dict(self.objective_.state_dict())
-        recipe.redraw = self._redraw()
+        recipe.redraw = start.redraw(self.processor_)
         self._decide_training(recipe, feed, trainer)
         return recipe
-
-    def _redraw(self) -> Callable[[Batch], Batch] | None:
-        """What draws the data anew in every epoch, where they are random themselves."""
-        return self.processor_.redraw if isinstance(self.processor_, Redrawn) else None
 
     def _decide_training(self, recipe: Recipe, feed: MemoryFeed, trainer: Trainer | None) -> list[Choice]:
         base = trainer if trainer is not None else self._chosen_trainer()
@@ -317,11 +313,8 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
 
     def reconstruct(self, X: Any) -> Any:
         """Rows as they come back, of the kind given."""
-        data = self._apply(X, lambda batch: self.objective_.loss.link(self._decoded_code(batch)))
+        data = self._apply(X, lambda batch: self.objective_.loss.link(self.module_.decoded(batch)))
         return self.processor_.invert(torch.from_numpy(data))
-
-    def _decoded_code(self, batch: Batch) -> Tensor:
-        return self.module_.decode(self.module_.code(batch.x, batch.mask, batch.cond), batch)
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Minus the objective of every row (N,): higher is more normal (the negative ELBO's negative, for a VAE)."""
