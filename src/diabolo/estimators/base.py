@@ -43,6 +43,7 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
 
     trainer: Trainer | None
     random_state: Any
+    labels_: Labels
     _label_role: ClassVar[str | None] = None
     """What y is for: "cond" (both sides are told the class), "label" (it is learnt), None (nothing)."""
     _numeric_labels: ClassVar[bool] = False

@@ -89,6 +89,8 @@ class BetaVAE(VariationalModel):
     def parts(self) -> dict[str, Any]:
         if not 0 <= self.warm_up <= 1:
             raise out_of_range("warm_up", "a share of training in [0, 1]", self.warm_up)
+        if self.warm_up and not isinstance(self.beta, int | float):
+            raise out_of_range("beta", "a number where warm_up is given", self.beta)
         weight = Linear(0.0, self.beta, self.warm_up) if self.warm_up else self.beta
         grown = None if self.capacity is None else Linear(0.0, self.capacity, 0.5)
         return {"penalties": [Spec("kl", weight=weight, capacity=grown)]}
@@ -126,6 +128,8 @@ class BetaTCVAE(VariationalModel):
         self.beta = beta
 
     def parts(self) -> dict[str, Any]:
+        if not isinstance(self.beta, int | float) or self.beta < 0:
+            raise out_of_range("beta", "a number of at least 0", self.beta)
         return {"penalties": ["kl", Spec("total-correlation", weight=self.beta - 1)]}
 
 
