@@ -7,8 +7,8 @@
 pictures (784-256-64-10, scikit-learn): of reconstructions (rec), of decoded draws from N(0, I) (N), and of draws
 from a mixture of 10 full Gaussians fitted to the training codes afterwards (GMM). Training pictures against test
 pictures stand beside it: the floor. No setting is chosen by a test picture: ``--tune`` holds out 10,000 training
-pictures, measures `CANDIDATES` on them and leaves the test pictures alone; `CHOSEN` is what the
-measured runs use: the defaults of each model so far.
+pictures, measures `CANDIDATES` on them and leaves the test pictures alone; `CHOSEN` are its best: of the VAE by N, of
+the RAE by GMM.
 
 Bars, by order as the features are not Inception's: AE's N is at least twice its GMM; RAE's GMM is no worse than VAE's
 N; RAE's rec is better than VAE's.
@@ -41,7 +41,7 @@ CANDIDATES: list[tuple[str, dict[str, Any]]] = [
     ("vae", {}), ("vae", {"loss": FIXED.format(0.15)}), ("vae", {"loss": FIXED.format(0.3)}),
     ("rae", {}), ("rae", {"beta": 0.1}), ("rae", {"lam": 1e-3}), ("rae", {"regulariser": "gradient", "lam": 1e-3}),
 ]  # fmt: skip
-CHOSEN: dict[str, dict[str, Any]] = {"autoencoder": {}, "rae": {}, "vae": {}}
+CHOSEN: dict[str, dict[str, Any]] = {"autoencoder": {}, "rae": {}, "vae": {"loss": FIXED.format(0.3)}}
 HELD_OUT = 10_000
 COMMAND = "python -m runs.regularised_order --data DIR --seeds {}"
 PUBLISHED = {"autoencoder": "12.95 / 58.73 / 10.66", "rae": "10.53 / 22.22 / 8.69", "vae": "18.26 / 19.21 / 17.66"}

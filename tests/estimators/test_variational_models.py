@@ -15,7 +15,8 @@ from diabolo.train import Callback
 
 MODELS = {
     "vae": {}, "iwae": {"samples": 2}, "beta-vae": {"warm_up": 0.5, "capacity": 3.0}, "beta-tcvae": {},
-    "factor-vae": {}, "info-vae": {}, "wae": {}, "rae": {"prior": None, "regulariser": "gradient"}, "vamp-vae": {"components": 4},
+    "factor-vae": {}, "info-vae": {}, "wae": {}, "rae": {"prior": None, "regulariser": "gradient"},
+    "vamp-vae": {"components": 4},
     "flow-vae": {"flow": "planar", "prior": "flow(steps=2)"}, "hierarchical-vae": {"levels": 3},
 }  # fmt: skip
 
