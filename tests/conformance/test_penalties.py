@@ -16,13 +16,13 @@ B, WIDTH, FEATURES = 6, 5, 3
 EXAMPLES: dict[str, dict[str, Any]] = {}
 """Parameters of penalties whose defaults do not suit this small model."""
 SAMPLED: set[str] = {
-    "code-norm", "decoder-gradient", "l1", "contractive",
+    "adversarial", "code-norm", "contractive", "data-critic", "decoder-gradient", "feature-matching", "l1",
     "code-likelihood", "density-ratio", "dimension-kl", "discrepancy", "mutual-information", "total-correlation",
 }  # fmt: skip
 """Penalties that draw or compare samples of z, whose terms differ from call to call."""
 
-OF_THE_DECODER = {"decoder-gradient"}
-"""Penalties whose term does not depend on the code where the decoder is linear."""
+DECODER_ONLY = {"data-critic", "decoder-gradient"}
+"""Penalties that the encoder must not feel, or does not where the decoder is linear."""
 NECKS = {"top-down": "hierarchical", "autoregressive": "vq"}
 """Bottlenecks of priors that borrow from theirs."""
 
@@ -84,8 +84,9 @@ def test_a_finite_term_for_each_sample_or_one_for_all(
 
 def test_the_gradient_reaches_the_encoder(penalty: Penalty, module: AutoencoderModule, batch: Batch) -> None:
     penalty(module, batch, module(batch)).mean().backward()
-    side = module.decoder if type(penalty).part_name in OF_THE_DECODER else module.encoder
-    gradient = side.layer.weight.grad
+    decoder_only = type(penalty).part_name in DECODER_ONLY
+    gradient = (module.decoder if decoder_only else module.encoder).layer.weight.grad
+    assert not decoder_only or module.encoder.layer.weight.grad is None
     assert gradient is not None and gradient.isfinite().all() and gradient.ne(0).any()
 
 
