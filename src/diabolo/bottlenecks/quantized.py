@@ -77,7 +77,7 @@ class Quantizer(Bottleneck, Discrete, FromData, StepHook):
 
     def after_step(self, step: int, total: int) -> None:
         for book in self.books:
-            book.settle()
+            book.settle(step)
 
     def forward(
         self,
@@ -162,7 +162,7 @@ class VQ(Quantizer):
         codes: int = 256,
         groups: int = 1,
         commitment: float = 0.25,
-        decay: float = 0.95,
+        decay: float = 0.99,
         ema: bool = True,
         revive: float = 0.1,
         gradient: str = "rotation",
@@ -207,7 +207,7 @@ class ResidualVQ(Quantizer):
         levels: int = 4,
         groups: int = 1,
         commitment: float = 0.25,
-        decay: float = 0.95,
+        decay: float = 0.99,
         revive: float = 0.1,
         gradient: str = "rotation",
         dropout: bool = False,
