@@ -156,7 +156,7 @@ class ReconstructionLoss(nn.Module, ABC):
 
     def per_sample(self, recon: Tensor, target: Tensor) -> Tensor:
         """``elementwise`` summed over everything but the batch (B,); a loss may fuse the two."""
-        return self.elementwise(recon, target).flatten(1).sum(1)
+        return _summed(self.elementwise(recon, target))
 
     def forward(self, recon: Tensor, target: Tensor, scored: Tensor | None = None) -> Tensor:
         """Cost of each sample (B,), over the entries that are scored."""
@@ -164,7 +164,12 @@ class ReconstructionLoss(nn.Module, ABC):
             return self.per_sample(recon, target)
         cost = self.elementwise(recon, target)
         keep = scored.reshape(scored.shape + (1,) * (cost.ndim - scored.ndim))
-        return torch.where(keep, cost, 0.0).flatten(1).sum(1)
+        return _summed(torch.where(keep, cost, 0.0))
+
+
+def _summed(cost: Tensor) -> Tensor:
+    """Everything but the batch, summed; a target of one value a row may come as (B,)."""
+    return cost if cost.ndim == 1 else cost.flatten(1).sum(1)
 
 
 class Penalty(nn.Module, ABC):
@@ -285,3 +290,7 @@ class Feed(ABC):
     @abstractmethod
     def batches(self, size: int, *, seed: int | None = None, epoch: int = 0, start: int = 0) -> Iterator[Batch]:
         """Batches of one epoch from batch number ``start``; shuffled by ``seed`` unless it is None."""
+
+    def labelled(self) -> Feed | None:
+        """The rows whose label is known, None if there are none; all of them where the feed cannot tell."""
+        return self

@@ -15,6 +15,7 @@ class Recipe:
     """The parts of one autoencoder; ``stages`` None: one stage that trains everything.
 
     ``redraw``: what draws the data anew in every epoch, where they are random themselves; the estimator sets it.
+    ``training``: what this kind of model asks of the trainer's knobs that the user left on "auto".
     """
 
     module: AutoencoderModule
@@ -22,6 +23,7 @@ class Recipe:
     corruption: Corruption | None = None
     stages: Sequence[Stage] | None = None
     redraw: Callable[[Batch], Batch] | None = None
+    training: Sequence[Choice] = ()
 
     def plan(self) -> list[Stage]:
         """The stages to run."""

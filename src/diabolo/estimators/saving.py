@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from sklearn.base import BaseEstimator
 from torch import nn
 
 from ..core import Spec, lookup
@@ -176,6 +177,9 @@ def _plain(name: str, value: Any) -> Any:
     if isinstance(value, Trainer):
         knobs = value.get_params(deep=False)
         return {"trainer": {key: _plain(key, item) for key, item in knobs.items() if key != "callbacks"}}
+    if isinstance(value, BaseEstimator):  # a model within a model
+        inner = {key: _plain(key, item) for key, item in value.get_params(deep=False).items()}
+        return {"model": {"name": type(value).part_name, "params": inner}}  # type: ignore[attr-defined]
     if isinstance(value, Device):
         return {"device": vars(value)}
     if isinstance(value, Custom) or (isinstance(value, tuple) and value and isinstance(value[0], nn.Module)):
@@ -202,6 +206,9 @@ def _restored(value: Any, encoder: nn.Module | None, decoder: nn.Module | None) 
         return Spec(held["name"], **{key: _restored(item, encoder, decoder) for key, item in held["params"].items()})
     if kind == "trainer":
         return Trainer(**{key: _restored(item, encoder, decoder) for key, item in held.items()})
+    if kind == "model":
+        inner = {key: _restored(item, encoder, decoder) for key, item in held["params"].items()}
+        return lookup("model", held["name"])(**inner)
     if kind == "device":
         return Device(**held)
     if kind == "custom":
@@ -248,7 +255,7 @@ def _load_weights(model: BaseAutoencoder, resolved: Any, folder: Path, config: d
     if _sha256(file) != config["weights_sha256"]:
         raise ModelError(f"{folder.name}/{WEIGHTS} was altered or truncated: its checksum does not match.")
     shapes = (model.processor_.shape, model.processor_.target_shape)
-    custom = any(isinstance(value, Custom) for value in resolved.get_params(deep=False).values())
+    custom = any(isinstance(value, Custom) for value in resolved.get_params().values())
     with torch.random.fork_rng(devices=[]), safe_open(file, "pt") as held:
         if not custom:
             with torch.device("meta"):
