@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -173,11 +173,6 @@ def rotated(h: Float[Tensor, "*b d"], q: Float[Tensor, "*b d"]) -> Float[Tensor,
     along_middle = (h * middle).sum(-1, keepdim=True)
     along_h = (h * unit_h).sum(-1, keepdim=True)
     return gain * (h - 2 * along_middle * middle + 2 * along_h * unit_q)
-
-
-def real(h: Float[Tensor, "b *p f"], mask: Bool[Tensor, " b *p"] | None) -> Float[Tensor, "n f"]:
-    """The vectors of all real positions."""
-    return h.flatten(0, -2) if mask is None else h[mask]
 
 
 def decompose(books: Sequence[Codebook], codes: Float[Tensor, "n f"], beam: int = 64) -> Int[Tensor, "n l g"]:
