@@ -89,9 +89,14 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
             return {}
         if y is None and isinstance(X, Source):
             y = X.target
+        y = y if y is None else self._checked(y)
         if fitting and y is not None:
             self.labels_ = self._learn_labels(y)
         return beside(vars(self).get("labels_", Labels(self._numeric_labels)), self._label_role, y, rows)
+
+    def _checked(self, y: Any) -> Any:
+        """Labels as `Labels` takes them. Raises `DataError` for what cannot be learnt."""
+        return y
 
     def _learn_labels(self, y: Any) -> Labels:
         return Labels(self._numeric_labels).fit(y)

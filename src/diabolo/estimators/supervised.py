@@ -15,7 +15,7 @@ from torch import Tensor
 from ..core import AutoencoderModule, Objective, ReconstructionLoss, make, register
 from ..core.errors import DataError, out_of_range
 from ..core.interfaces import Shape
-from ..data import MemoryFeed, Source
+from ..data import MemoryFeed
 from ..train import Stage, Trainer
 from . import choose, start
 from .base import BaseAutoencoder
@@ -127,14 +127,6 @@ class Supervised(BaseAutoencoder):
         return int(choice.value)
 
     # labels and what is said of rows ------------------------------------------------------------------------
-
-    def _beside(self, X: Any, y: Any, rows: int, fitting: bool) -> dict[str, Tensor]:
-        y = X.target if y is None and isinstance(X, Source) else y
-        return super()._beside(X, y if y is None else self._checked(y), rows, fitting)
-
-    @abstractmethod
-    def _checked(self, y: Any) -> Any:
-        """Labels as `Labels` takes them. Raises `DataError` for what cannot be learnt."""
 
     def _says(self, X: Any) -> Tensor:
         """What the head says of every row."""
@@ -256,6 +248,3 @@ class AutoencoderRegressor(RegressorMixin, Supervised):
 
     def _head(self) -> tuple[Shape, ReconstructionLoss]:
         return (self.labels_.size,), make("loss", "squared")
-
-    def _checked(self, y: Any) -> Any:
-        return y

@@ -170,6 +170,8 @@ class Loop:
     def _choose_rows(self) -> None:
         """A supervised stage goes over the rows whose label is known; all others over every row."""
         self.feed, self.validation = self._everyone
+        if self.stage.known_share is not None:
+            self.feed = self.feed.balanced(self.stage.known_share)
         if self.stage.supervised:
             known = self.feed.labelled()
             if known is None:

@@ -19,7 +19,8 @@ class Stage:
 
     ``trainable`` chooses the module's parameters by name (None: all); ``inputs`` is a frozen map applied to
     the data first (the layers below, in greedy pre-training); ``supervised``: what is decoded is the label, over
-    rows whose label is known, not the data; ``epochs`` and ``lr`` override the trainer's.
+    rows whose label is known, not the data; ``known_share``: few such rows among many come more often, until they are
+    that share of a batch; ``epochs`` and ``lr`` override the trainer's.
     """
 
     module: AutoencoderModule
@@ -29,6 +30,7 @@ class Stage:
     epochs: int | None = None
     inputs: Callable[[Tensor], Tensor] | None = None
     supervised: bool = False
+    known_share: float | None = None
     lr: float | None = None
 
     def parts(self) -> nn.ModuleList:
