@@ -96,7 +96,7 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
 
     def _checked(self, y: Any) -> Any:
         """Labels as `Labels` takes them. Raises `DataError` for what cannot be learnt."""
-        return y
+        return np.asarray(y)
 
     def _learn_labels(self, y: Any) -> Labels:
         return Labels(self._numeric_labels).fit(y)

@@ -16,6 +16,7 @@ from ..data import MemoryFeed
 from ..networks.twin import Twin
 from ..train import Stage, Trainer
 from . import choose
+from .base import whole_lanes
 from .composed import compose, network_of
 from .labels import checked_classes
 from .recipe import Choice, Recipe
@@ -112,7 +113,9 @@ class SemiSupervisedVAE(ClassifierMixin, ClassTold):
 
     def _odds(self, batch: Batch) -> Tensor:
         neck: Any = self.module_.bottleneck
-        return neck.odds(self.module_.features(batch.x, batch.mask))
+        whole = whole_lanes(batch)
+        odds: Tensor = neck.odds(self.module_.features(whole.x, whole.mask))[: len(batch)]
+        return odds
 
     def _class_share(self) -> float:
         return 0.0

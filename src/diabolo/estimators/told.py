@@ -35,7 +35,8 @@ class ClassTold(BaseAutoencoder):
 
     def predict(self, X: Any) -> np.ndarray:
         """The likeliest class of each row (N,)."""
-        return self.labels_.decode(torch.from_numpy(self._apply(X, self._best)))
+        best = torch.from_numpy(self._apply(X, self._best))
+        return self.labels_.decode(best)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities (N, classes), in the order of ``classes_``."""

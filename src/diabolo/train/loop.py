@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 CHECK_EVERY = 32
 MAX_RESCUES = 3
+MIN_KNOWN = 10
+"""Held-out rows of known label below which they choose no epoch."""
 
 
 class Loop:
@@ -156,7 +158,8 @@ class Loop:
         lr = self.peak_rate
         self._frozen = self.stage.freeze()
         main = [p for p in self.stage.parameters() if id(p) not in owned]
-        self._players = [(None, Player(main, self.trainer.optimiser(), lr, self.trainer.clip))]
+        optimizer = self.stage.optimizer if self.stage.optimizer is not None else self.trainer.optimiser()
+        self._players = [(None, Player(main, optimizer, lr, self.trainer.clip))]
         for part in own:
             rate = part.lr if part.lr is not None else min(lr, 1e-3)
             self._players.append((part, Player(list(part.own_parameters()), part.optimizer, rate, self.trainer.clip)))
@@ -176,8 +179,8 @@ class Loop:
             known = self.feed.labelled()
             if known is None:
                 raise UsageError("a supervised stage needs labels, and no row to train on has one; give more to fit.")
-            self.feed = known
-            self.validation = self.validation.labelled() if self.validation is not None else None
+            held = self.validation.labelled() if self.validation is not None else None
+            self.feed, self.validation = known, held if held is not None and len(held) >= MIN_KNOWN else None
 
     def _leave_stage(self) -> None:
         if self.best_tensors:

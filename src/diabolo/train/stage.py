@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +21,7 @@ class Stage:
     ``trainable`` chooses the module's parameters by name (None: all); ``inputs`` is a frozen map applied to
     the data first (the layers below, in greedy pre-training); ``supervised``: what is decoded is the label, over
     rows whose label is known, not the data; ``known_share``: few such rows among many come more often, until they are
-    that share of a batch; ``epochs`` and ``lr`` override the trainer's.
+    that share of a batch; ``epochs``, ``lr`` and ``optimizer`` override the trainer's.
     """
 
     module: AutoencoderModule
@@ -32,6 +33,7 @@ class Stage:
     supervised: bool = False
     known_share: float | None = None
     lr: float | None = None
+    optimizer: Any = None
 
     def parts(self) -> nn.ModuleList:
         """Module and objective as one, for devices, modes and checkpoints."""
