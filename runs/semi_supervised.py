@@ -8,8 +8,8 @@ them, on the same 100 labels: the same kind of network without the unlabelled ro
 regression on the pixels, and a support vector machine on principal components. Settings were chosen on training
 images outside the labelled ones (``--tune``). A run that was cut off goes on where it stopped.
 
-Reference: Kingma et al. (2014), "Semi-supervised learning with deep generative models", table 1: M1 11.82 %, M2 11.97 %,
-M1+M2 3.33 %.
+Reference: Kingma et al. (2014), "Semi-supervised learning with deep generative models", table 1: M1 11.82 %,
+M2 11.97 %, M1+M2 3.33 %.
 """
 
 from __future__ import annotations

@@ -81,7 +81,9 @@ def test_the_first_stage_pays_what_the_first_layer_gives_back_of_the_data(far: f
     shift = model.module_.shift if model.module_.shift is not None else torch.zeros(())
     x = (torch.from_numpy(X) - shift) / model.module_.scale
     out = level.up(level.down(x)) * (model.module_.scale if model.module_.scales_output else 1.0)
-    by_hand = (out + (shift if model.module_.scales_output else 0) - torch.from_numpy(X)).square().sum(1).mean().detach()
+    by_hand = (
+        (out + (shift if model.module_.scales_output else 0) - torch.from_numpy(X)).square().sum(1).mean().detach()
+    )
     assert (model.module_.shift is not None) == (far > 1)
     assert model.history_[0]["train"]["loss"] == pytest.approx(float(by_hand), rel=1e-4)
 
@@ -161,9 +163,9 @@ def test_resuming_across_stages_gives_the_same_bits(tmp_path: Path, at: int) -> 
     writing = Checkpoint(file, every=1e9)
     with pytest.raises(Stop):
         stacked(**given, trainer=quick(validation=0.0, callbacks=[writing, CutAt(at, writing)])).fit(rows())
-    resumed = stacked(
-        **given, trainer=quick(validation=0.0, callbacks=[Checkpoint(file, resume=True, every=1e9)])
-    ).fit(rows())
+    resumed = stacked(**given, trainer=quick(validation=0.0, callbacks=[Checkpoint(file, resume=True, every=1e9)])).fit(
+        rows()
+    )
     np.testing.assert_array_equal(resumed.transform(rows()), whole.transform(rows()))
 
 

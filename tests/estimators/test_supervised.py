@@ -60,7 +60,9 @@ def test_the_head_for_numbers_is_the_linear_regression_on_the_codes() -> None:
     encoder = Autoencoder(4, hidden=(8,), trainer=quick(epochs=20), random_state=0).fit(X)
     model = AutoencoderRegressor(encoder, freeze=True, trainer=trainer, random_state=0).fit(X, y)
     line = LinearRegression().fit(encoder.transform(X), y)
-    np.testing.assert_allclose(model.predict(X), line.predict(encoder.transform(X)), atol=0.02)
+    np.testing.assert_allclose(
+        model.predict(X), line.predict(encoder.transform(X)), atol=0.05
+    )  # running variance: n - 1
     assert model.score(X, y) == pytest.approx(line.score(encoder.transform(X), y), abs=1e-3)
 
 
@@ -95,7 +97,9 @@ def test_rows_of_unknown_class_serve_the_pre_training_alone() -> None:
     assert model.classes_.tolist() == other.classes_.tolist() == ["down", "up"]
     assert [record["stage"] for record in model.history_] == [0, 0, 1, 1]
     assert model.history_[0]["train"] != other.history_[0]["train"]
-    lone = classifier(Autoencoder(3, hidden=(8,), trainer=quick(), random_state=0).fit(X), trainer=quick(validation=0.0))
+    lone = classifier(
+        Autoencoder(3, hidden=(8,), trainer=quick(), random_state=0).fit(X), trainer=quick(validation=0.0)
+    )
     np.testing.assert_array_equal(clone(lone).fit(X, some).predict_proba(X), lone.fit(X[:40], y[:40]).predict_proba(X))
 
 
@@ -106,7 +110,9 @@ def test_pre_training_helps_where_labels_are_few() -> None:
     codes, scores = encoder.transform(X), []
     for pretrain in (True, False):
         start = encoder if pretrain else clone(encoder)
-        model = AutoencoderClassifier(start, pretrain=pretrain, freeze=True, random_state=0, trainer=Trainer(epochs=200))
+        model = AutoencoderClassifier(
+            start, pretrain=pretrain, freeze=True, random_state=0, trainer=Trainer(epochs=200)
+        )
         scores.append(model.fit(X[:1000], few[:1000]).score(X[1000:], y[1000:]))
     probe = LogisticRegression(max_iter=1000).fit(codes[:50], y[:50]).score(codes[1000:], y[1000:])
     assert scores[0] > scores[1] + 0.05 and scores[0] > probe - 0.08

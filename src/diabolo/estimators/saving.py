@@ -25,6 +25,7 @@ from ..core.files import write_atomic
 from ..networks.custom import Custom
 from ..train import Device, Trainer
 from ..train.device import SMALL
+from . import after
 from .labels import Labels
 from .recipe import Choice, Recipe
 
@@ -72,14 +73,16 @@ def _rebuild(config: dict[str, Any], folder: Path, encoder: nn.Module | None, de
     model = lookup("model", config["class"])(**given)
     if "labels" in config:
         model.labels_ = Labels.from_state(config["labels"])
+    if "prior" in config:
+        model.prior_ = _restored(config["prior"], encoder, decoder)
     resolved = model._copy({**given, **decided})
     processor = config["processor"]
     model.processor_ = lookup("processor", processor["name"]).from_state(processor["state"])
+    model.n_components_, model.code_shape_ = config["n_components"], tuple(config["code_shape"])
     _load_weights(model, resolved, folder, config)
     model._largest, model._resolved = largest(model.module_), decided
     model.choices_ = [Choice(**choice) for choice in config["choices"]]
     model.history_, model.metrics_ = config["history"], config["metrics"]
-    model.n_components_, model.code_shape_ = config["n_components"], tuple(config["code_shape"])
     model.n_features_in_ = config["n_features_in"]
     if config["feature_names"] is not None:
         model.feature_names_in_ = np.asarray(config["feature_names"], dtype=object)
@@ -162,6 +165,7 @@ def _config(model: BaseAutoencoder) -> dict[str, Any]:
         "scale": {"scale": model.module_.scale, "output": model.module_.scales_output},
         "n_features_in": vars(model).get("n_features_in_"),
         "feature_names": None if names is None else [str(name) for name in names],
+        **({"prior": _plain("prior", model.prior_)} if "prior_" in vars(model) else {}),
         **({"labels": model.labels_.state()} if "labels_" in vars(model) else {}),
     }
 
@@ -255,9 +259,9 @@ def _load_weights(model: BaseAutoencoder, resolved: Any, folder: Path, config: d
     with torch.random.fork_rng(devices=[]), safe_open(file, "pt") as held:
         if not custom:
             with torch.device("meta"):
-                _parts_that_fit(resolved.build(*shapes), held, folder, config)
+                _parts_that_fit(after.place(resolved.build(*shapes), model), held, folder, config)
         # only now, with its size known to be that of the file, in memory: what the file does not hold is set up too
-        recipe = resolved.build(*shapes)
+        recipe = after.place(resolved.build(*shapes), model)
         for prefix, part in _parts_that_fit(recipe, held, folder, config).items():
             names = [name for name in held.keys() if name.startswith(prefix)]  # noqa: SIM118
             part.load_state_dict({name[len(prefix) :]: held.get_tensor(name) for name in names}, assign=True)

@@ -16,10 +16,10 @@ from ..data import MemoryFeed
 from ..networks.twin import Twin
 from ..train import Stage, Trainer
 from . import choose
-from .base import whole_lanes
 from .composed import compose, network_of
 from .labels import checked_classes
 from .recipe import Choice, Recipe
+from .rows import whole_lanes
 from .told import ClassTold
 
 KNOWN_SHARE = 0.2
@@ -38,8 +38,8 @@ class SemiSupervisedVAE(ClassifierMixin, ClassTold):
 
     ``fit(X, y)``: an unknown class is -1, None or NaN. The cross-entropy is a mean over the labelled rows and alpha
     its weight beside the mean bound of a row, as in the paper (there alpha = 0.1 N beside the sum). Few labelled rows
-    come more often than the others, with their bound weighted down by as much. ``transform`` gives z and the class
-    probabilities, n_components + C values.
+    come more often than the others, with their bound weighted down by as much. ``transform`` gives z and, one-hot,
+    the class (the given or the likeliest one), n_components + C values.
 
     Parameters
     ----------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ..core import AutoencoderModule, Batch, Centred, FromData
+from ..core import AutoencoderModule, Batch, Centred, FromData, Sized
 from ..train import Stage
 from .recipe import Recipe
 
@@ -41,12 +41,17 @@ def _as_the_whole(stage: Stage, module: AutoencoderModule) -> None:
         stage.module.standardise(module.shift, module.scale, linear)
 
 
-def from_data(recipe: Recipe, sample: Batch) -> None:
-    """Let every part that starts from data look at some rows, as the first stage that has it will see them."""
+def from_data(recipe: Recipe, sample: Batch, rows: int) -> None:
+    """Let every part that starts from data look at some rows, as the first stage that has it will see them.
+
+    ``rows``: how many there are to learn from, for the parts that ask.
+    """
     whole = Stage(recipe.module, recipe.objective)
     seen: set[int] = set()
     for stage in [*recipe.plan(), whole]:
         for part in stage.parts().modules():
+            if isinstance(part, Sized):
+                part.size(rows)
             if isinstance(part, FromData) and id(part) not in seen:
                 seen.add(id(part))
                 with torch.no_grad():

@@ -19,12 +19,12 @@ from ..core.errors import DataError, out_of_range
 from ..core.interfaces import Shape
 from ..data import MemoryFeed
 from ..train import Stage, Trainer
-from .base import BaseAutoencoder, whole_lanes
+from .base import BaseAutoencoder
 from .composed import Autoencoder
 from .head import Coded, Head, Headed, code_values
 from .labels import Labels, checked_classes
 from .recipe import Choice, Recipe
-
+from .rows import whole_lanes
 
 STEPS = 1200
 """Of the supervised stage, where nothing else is asked for."""
@@ -112,10 +112,11 @@ class Supervised(BaseAutoencoder):
             _take(recipe.module, given, told)
             recipe.stages = [told]
         elif self.autoencoder is not None and self.autoencoder.trainer is not None:
-            own = self.autoencoder.trainer
+            own = self.autoencoder.trainer.get_params(deep=False)
             for stage in before:
-                stage.epochs = stage.epochs if own.epochs == "auto" or stage.epochs is not None else own.epochs
-                stage.lr = stage.lr if own.lr == "auto" else own.lr
+                for knob in ("epochs", "lr"):
+                    if getattr(stage, knob) is None and own[knob] != "auto":
+                        setattr(stage, knob, own[knob])
         self._decide_teaching(told, feed)
         return recipe
 
@@ -173,8 +174,8 @@ class AutoencoderClassifier(ClassifierMixin, Supervised):
     Parameters
     ----------
     autoencoder : any autoencoder that learns without labels. Not fitted: it is pre-trained first, on every row given,
-        for as many epochs and at the rate that its own ``trainer`` says. Fitted (a loaded model, say): its weights are the start, and there
-        is no pre-training. None: an `Autoencoder`.
+        for as many epochs and at the rate that its own ``trainer`` says. Fitted (a loaded model, say): its weights
+        are the start, and there is no pre-training. None: an `Autoencoder`.
     hidden : widths of the head's hidden layers; (): a softmax on the code.
     freeze : True: only the head learns (a linear probe with ``hidden=()``); False: the encoder is fine-tuned too.
     pretrain : False: the same network, taught from random weights; what pre-training is worth is the difference.

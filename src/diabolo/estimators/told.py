@@ -14,8 +14,9 @@ from torch import Tensor
 
 from ..core import Batch
 from ..core.errors import DataError
-from .base import BaseAutoencoder, whole_lanes
+from .base import BaseAutoencoder
 from .labels import UNKNOWN
+from .rows import whole_lanes
 
 
 class ClassTold(BaseAutoencoder):

@@ -168,7 +168,8 @@ class Loop:
         self._parts = parts
         training_mode(self._parts)
         self._compute = self.device.compiled(self._forward)
-        self._closed = closed_form(self.stage) if self.device.exact else None
+        # the closed form leaves no output for other players to look at
+        self._closed = closed_form(self.stage) if self.device.exact and not own else None
 
     def _choose_rows(self) -> None:
         """A supervised stage goes over the rows whose label is known; all others over every row."""

@@ -21,7 +21,8 @@ class Stage:
     ``trainable`` chooses the module's parameters by name (None: all); ``inputs`` is a frozen map applied to
     the data first (the layers below, in greedy pre-training); ``supervised``: what is decoded is the label, over
     rows whose label is known, not the data; ``known_share``: few such rows among many come more often, until they are
-    that share of a batch; ``epochs``, ``lr`` and ``optimizer`` override the trainer's.
+    that share of a batch; ``epochs``, ``lr`` and ``optimizer`` override the trainer's; ``redraw`` draws rows that are
+    random themselves anew, before anything else.
     """
 
     module: AutoencoderModule
@@ -34,6 +35,7 @@ class Stage:
     known_share: float | None = None
     lr: float | None = None
     optimizer: Any = None
+    redraw: Callable[[Batch], Batch] | None = None
 
     def parts(self) -> nn.ModuleList:
         """Module and objective as one, for devices, modes and checkpoints."""
@@ -54,6 +56,8 @@ class Stage:
 
     def prepare(self, batch: Batch) -> Batch:
         """The batch as this stage sees it, before corruption."""
+        if self.redraw is not None:
+            batch = self.redraw(batch)
         if self.inputs is not None:
             with torch.no_grad():
                 x = self.inputs(batch.x)
