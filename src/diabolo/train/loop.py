@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core import Batch, Feed, Output, SelfTrained, StepHook, make
-from ..core.errors import Interrupted, TrainingError, UsageError
+from ..core.errors import Interrupted, TrainingError
 from . import state
 from .callbacks import Callback
 from .closed_form import closed_form
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 CHECK_EVERY = 32
 MAX_RESCUES = 3
-MIN_KNOWN = 10
-"""Held-out rows of known label below which they choose no epoch."""
 
 
 class Loop:
@@ -151,7 +149,7 @@ class Loop:
     def _enter_stage(self) -> None:
         for stage in self.stages:
             stage.parts().eval()
-        self._choose_rows()
+        self.feed, self.validation = self.stage.rows(*self._everyone)
         parts = self.stage.parts().to(self.device.torch)
         own = [part for part in parts.modules() if isinstance(part, SelfTrained)]
         owned = {id(p) for part in own for p in part.own_parameters()}
@@ -170,18 +168,6 @@ class Loop:
         self._compute = self.device.compiled(self._forward)
         # the closed form leaves no output for other players to look at
         self._closed = closed_form(self.stage) if self.device.exact and not own else None
-
-    def _choose_rows(self) -> None:
-        """A supervised stage goes over the rows whose label is known; all others over every row."""
-        self.feed, self.validation = self._everyone
-        if self.stage.known_share is not None:
-            self.feed = self.feed.balanced(self.stage.known_share)
-        if self.stage.supervised:
-            known = self.feed.labelled()
-            if known is None:
-                raise UsageError("a supervised stage needs labels, and no row to train on has one; give more to fit.")
-            held = self.validation.labelled() if self.validation is not None else None
-            self.feed, self.validation = known, held if held is not None and len(held) >= MIN_KNOWN else None
 
     def _leave_stage(self) -> None:
         if self.best_tensors:

@@ -10,8 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..core import AutoencoderModule, Batch, Corruption, Objective
+from ..core import AutoencoderModule, Batch, Corruption, Feed, Objective
 from ..core.errors import UsageError
+
+MIN_KNOWN = 10
+"""Fewer rows of known label, held out, choose no epoch."""
 
 
 @dataclass
@@ -53,6 +56,21 @@ class Stage:
         for p in frozen:
             p.requires_grad_(False)
         return frozen
+
+    def rows(self, feed: Feed, validation: Feed | None) -> tuple[Feed, Feed | None]:
+        """The rows the stage goes over, and those held out: all, or those whose label is known.
+
+        Raises `UsageError` if no label is known.
+        """
+        if self.known_share is not None:
+            feed = feed.balanced(self.known_share)
+        if not self.supervised:
+            return feed, validation
+        known = feed.labelled()
+        if known is None:
+            raise UsageError("a supervised stage needs labels, and no row to train on has one; give more to fit.")
+        held = validation.labelled() if validation is not None else None
+        return known, held if held is not None and len(held) >= MIN_KNOWN else None
 
     def prepare(self, batch: Batch) -> Batch:
         """The batch as this stage sees it, before corruption."""
