@@ -25,11 +25,10 @@ from ..train.loop import Loop
 from . import after, choose, saving, start, transfer
 from .labels import Labels, beside
 from .recipe import Choice, Recipe
-from .rows import read_rows
+from .rows import read_rows, whole_lanes
 
 CHUNK = 4096
 MIN_VALIDATION = 10
-LANES = 32
 
 
 class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
@@ -96,9 +95,14 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
             if fitting and "labels_" in vars(self):
                 del self.labels_
             return {}
+        y = y if y is None else self._checked(y)
         if fitting and y is not None:
             self.labels_ = self._learn_labels(y)
         return beside(vars(self).get("labels_", Labels(self._numeric_labels)), self._label_role, y, rows)
+
+    def _checked(self, y: Any) -> Any:
+        """Labels as `Labels` takes them. Raises `DataError` for what cannot be learnt."""
+        return np.asarray(y)
 
     def _learn_labels(self, y: Any) -> Labels:
         return Labels(self._numeric_labels).fit(y)
@@ -389,12 +393,3 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         tags.transformer_tags.preserves_dtype = ["float32"]
         tags.non_deterministic = False
         return tags
-
-
-def whole_lanes(batch: Batch) -> Batch:
-    """The batch with its last row repeated up to whole vector lanes.
-
-    A sigmoid rounds differently in the last few entries of a tensor: whole lanes keep rows independent of order.
-    """
-    extra = -len(batch) % LANES
-    return batch.map(lambda t: torch.cat([t, t[-1:].expand(extra, *t.shape[1:])])) if extra else batch
