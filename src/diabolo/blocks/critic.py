@@ -79,7 +79,7 @@ class _Eye(nn.Module):
         return maps.flatten(1)
 
 
-class Game:
+class Game(nn.Module):
     """What a critic D and the one it judges (the generator) pay.
 
         nonsaturating   D: −log σ(D(real)) − log(1 − σ(D(fake)))     generator: −log σ(D(fake))
@@ -98,6 +98,7 @@ class Game:
     """
 
     def __init__(self, name: str = "nonsaturating", smooth: float | None = None) -> None:
+        super().__init__()
         if name not in GAMES:
             raise unknown("game", name, GAMES)
         if smooth is not None and not smooth >= 0:

@@ -79,12 +79,13 @@ class AdversarialAutoencoder(BaseAutoencoder):
         self.weight, self.critic, self.trainer, self.random_state = weight, critic, trainer, random_state
 
     def build(self, shape: Shape, target_shape: Shape) -> Recipe:
-        critic = Spec("adversarial", weight=self.weight, hidden=tuple(self.critic))
-        neck, prior, penalties = "identity", self.prior, [critic]
+        critic: Any = Spec("adversarial", weight=self.weight, hidden=tuple(self.critic))
+        neck: Any = "identity"
+        prior, penalties = self.prior, [critic]
         if (classes := self._classes) is not None:
             neck = prior = Spec("class-style", classes=classes)
             halves = ((0, classes), (classes, None))
-            penalties = [*(critic.with_defaults(part=half) for half in halves), KnownLabel(self.weight)]
+            penalties = [*(critic.with_defaults(part=half) for half in halves), KnownLabel(classes, self.weight)]
         recipe = compose(
             shape, target_shape, n_components=self.n_components, network=self.network, hidden=self.hidden,
             loss=self.loss, bottleneck=neck, prior=prior, penalties=penalties,
@@ -260,7 +261,7 @@ class AEGAN(BaseAutoencoder):
             raise unknown("form", self.form, FORMS)
         if not self.noise >= 1:
             raise out_of_range("noise", "an int of at least 1", self.noise)
-        if not 0 < self.balance <= 1:
+        if not self.balance > 0:
             raise out_of_range("balance", "in (0, 1]", self.balance)
         if self.form in ("filter", "energy") and shape != target_shape:
             raise UsageError(

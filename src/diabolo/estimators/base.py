@@ -92,8 +92,8 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         if y is None and isinstance(X, Source):
             y = X.target
         if self._optional_labels and y is None:
-            if fitting:
-                vars(self).pop("labels_", None)
+            if fitting and "labels_" in vars(self):
+                del self.labels_
             return {}
         if fitting and y is not None:
             self.labels_ = Labels(self._numeric_labels).fit(y)

@@ -44,7 +44,7 @@ class GeneratorModule(AutoencoderModule):
         raw: Tensor = self.generator(n)
         if self.form == "codes" and self.judge is not None:
             return raw * self.judge.scale + self.judge.shift
-        return raw * self.scale + self.shift if self.scales_output else raw
+        return raw * self.scale + self.shift if self.scales_output and self.shift is not None else raw
 
     def again(self, recon: Float[Tensor, "b *t"]) -> Float[Tensor, "b *t"]:
         """What the autoencoder makes of rows that come as a decoder's output."""
@@ -71,13 +71,15 @@ class GeneratorModule(AutoencoderModule):
         """Decoder output for n draws of the generator."""
         with torch.no_grad():
             raw = self.make(n)
-            return {"codes": self.decode, "filter": self.again}.get(self.form, lambda rows: rows)(raw)
+            if self.form == "codes":
+                return self.decode(raw)
+            return self.again(raw) if self.form == "filter" else raw
 
 
 class Generator(nn.Module, SelfTrained):
     """Noise to rows or codes; pays for what gives it away.
 
-        critic forms: -log σ(D(made));    energy: the reconstruction error of G(noise)
+    critic forms: -log σ(D(made));    energy: the reconstruction error of G(noise)
     """
 
     optimizer = OPTIMIZER
