@@ -134,8 +134,6 @@ def moved(loss: Tensor, module: Any) -> set[str]:
 def test_each_players_loss_reaches_that_player(form: str) -> None:
     module, objective, batch, out = players(form)
     detached = out.detach()
-    for term in objective.penalties:
-        term.k.fill_(0.5)
     assert moved(objective(module, batch, out)[0], module) == {"encoder", "decoder"}
     assert "generator" in moved(module.generator.own_loss(module, batch, detached), module)
     if module.judge is not None:
@@ -314,14 +312,21 @@ def test_samples_of_a_gan_are_as_diverse_as_the_data(form: str, digits: np.ndarr
     assert len(np.unique(nearest)) > 150  # a collapsed generator is near by few of its own samples
 
 
-def test_the_balance_holds_samples_at_their_share_of_the_error() -> None:
-    energy = Energy(balance=0.5, speed=0.1)
-    energy.gap.fill_(0.5)
-    energy.after_step(0, 1)
-    assert float(energy.k) == pytest.approx(0.05)
-    energy.gap.fill_(-10.0)
-    energy.after_step(1, 1)
-    assert float(energy.k) == 0.0
+def test_the_energy_of_samples_is_pushed_up_to_a_multiple_of_the_datas() -> None:
+    module, objective, batch, out = players("energy")
+    energy: Energy = objective.penalties[0]
+    with torch.no_grad():
+        energy.begin(module, batch)
+        torch.manual_seed(2)
+        x = module.make(len(batch))
+        data = (out.recon - batch.target).norm(dim=1).mean()
+        samples = (module.decode(module.code(x)) - x).norm(dim=1)
+        centred = (batch.x - batch.x.mean(0)).square().sum(1).mean().sqrt()
+        for margin in (1.1, 5.0):
+            energy.margin = margin
+            torch.manual_seed(2)
+            by_hand = centred * torch.relu(margin * data - samples).mean()
+            torch.testing.assert_close(energy(module, batch, out), by_hand, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -329,7 +334,7 @@ def test_the_balance_holds_samples_at_their_share_of_the_error() -> None:
     [
         ({"form": "code"}, "form 'code' is unknown; did you mean 'codes'"),
         ({"noise": 0}, "noise must be an int of at least 1"),
-        ({"balance": 0.0}, "balance must be"),
+        ({"margin": 1.0}, "margin must be a number above 1"),
     ],
 )
 def test_parameters_out_of_range_are_named(knobs: dict[str, Any], message: str) -> None:

@@ -91,12 +91,12 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
             return {}
         if y is None and isinstance(X, Source):
             y = X.target
-        if self._optional_labels and y is None:
-            if fitting and "labels_" in vars(self):
-                del self.labels_
-            return {}
         if fitting and y is not None:
             self.labels_ = Labels(self._numeric_labels).fit(y)
+        elif fitting and "labels_" in vars(self):
+            del self.labels_
+        if y is None and self._optional_labels:
+            return {}
         return beside(vars(self).get("labels_", Labels(self._numeric_labels)), self._label_role, y, rows)
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
