@@ -15,10 +15,15 @@ from diabolo.core.schedules import Linear
 B, WIDTH, FEATURES = 6, 5, 3
 EXAMPLES: dict[str, dict[str, Any]] = {}
 """Parameters of penalties whose defaults do not suit this small model."""
-SAMPLED: set[str] = {"adversarial", "data-critic", "feature-matching"}
+SAMPLED: set[str] = {
+    "code-norm", "decoder-gradient", "adversarial", "data-critic", "feature-matching",
+    "code-likelihood", "density-ratio", "dimension-kl", "discrepancy", "mutual-information", "total-correlation",
+}  # fmt: skip
 """Penalties that draw or compare samples of z, whose terms differ from call to call."""
-DECODER_ONLY = {"data-critic"}
-"""Penalties that the encoder must not feel."""
+OF_THE_DECODER = {"decoder-gradient", "data-critic"}
+"""Penalties whose term does not depend on the code where the decoder is linear, or must not move the encoder."""
+NECKS = {"top-down": "hierarchical", "autoregressive": "vq"}
+"""Bottlenecks of priors that borrow from theirs."""
 
 
 class TinyEncoder(Encoder):
@@ -67,9 +72,8 @@ def test_a_finite_term_for_each_sample_or_one_for_all(
 
 def test_the_gradient_reaches_the_encoder(penalty: Penalty, module: AutoencoderModule, batch: Batch) -> None:
     penalty(module, batch, module(batch)).mean().backward()
-    decoder_only = type(penalty).part_name in DECODER_ONLY
-    gradient = (module.decoder if decoder_only else module.encoder).layer.weight.grad
-    assert not decoder_only or module.encoder.layer.weight.grad is None
+    side = module.decoder if type(penalty).part_name in OF_THE_DECODER else module.encoder
+    gradient = side.layer.weight.grad
     assert gradient is not None and gradient.isfinite().all() and gradient.ne(0).any()
 
 
@@ -98,7 +102,8 @@ def test_order_of_the_batch_is_irrelevant(penalty: Penalty, module: AutoencoderM
 
 @pytest.mark.parametrize("name", names("prior"))
 def test_a_prior_scores_its_own_samples_and_any_batch(name: str, module: AutoencoderModule) -> None:
-    prior = make("prior", name, features=FEATURES)
+    prior = make("prior", name, features=FEATURES, shape=(WIDTH,))
+    module.bottleneck = make("bottleneck", NECKS.get(name, "gaussian"), features=FEATURES)
     distribution = prior(module)
     sample = distribution.sample(torch.Size([B]))
     assert sample.shape == (B, FEATURES)

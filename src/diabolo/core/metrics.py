@@ -20,6 +20,30 @@ def squared_error(
     return np.einsum("ij,ij->i", flat, flat, dtype=np.float64)
 
 
+def code_shares(indices: ndarray, codes: int) -> Float[ndarray, " codes"]:
+    """How often each of ``codes`` codes stands in an array of indices of any shape, as shares that sum to 1."""
+    return np.bincount(np.asarray(indices).ravel(), minlength=codes) / max(1, np.asarray(indices).size)
+
+
+def used(indices: ndarray, codes: int) -> float:
+    """Share of the codes that stand in ``indices`` at least once, in [0, 1].
+
+    >>> used(np.array([[0, 1], [1, 1]]), 4)
+    0.5
+    """
+    return float((code_shares(indices, codes) > 0).mean())
+
+
+def perplexity(indices: ndarray, codes: int) -> float:
+    """exp of the entropy of the codes: how many are in use, rare ones counting less; from 1 to ``codes``.
+
+    >>> round(perplexity(np.array([0, 1, 2, 2]), 8), 3)
+    2.828
+    """
+    shares = code_shares(indices, codes)
+    return float(np.exp(-np.sum(shares * np.log(np.where(shares > 0, shares, 1.0)))))
+
+
 def active_units(codes: Float[ndarray, "n *p d"], threshold: float = 1e-2) -> int:
     """How many values of a code move with the data: those whose variance over the rows is above ``threshold``.
 

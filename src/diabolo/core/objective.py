@@ -45,9 +45,16 @@ class Objective(nn.Module):
         self.importance, self.reconstruction = importance, reconstruction
 
     def terms(
-        self, module: AutoencoderModule, batch: Batch, out: Output, step: int = 0, total: int = 1
+        self,
+        module: AutoencoderModule,
+        batch: Batch,
+        out: Output,
+        step: int = 0,
+        total: int = 1,
+        *,
+        batchwise: bool = True,
     ) -> dict[str, Tensor]:
-        """Every term by name, weighted, (B,) or scalar."""
+        """Every term by name, weighted, (B,) or scalar; without those of a whole batch unless ``batchwise``."""
         draws, spread = out.latent.draws, batch.repeat(out.latent.draws)
         terms = dict(out.latent.losses)
         if self.loss is not None and self.reconstruction != 0:
@@ -56,6 +63,8 @@ class Objective(nn.Module):
                 cost = value_at(self.reconstruction, step, total) * cost
             terms = {"reconstruction": cost, **terms}
         for penalty in self.penalties:
+            if penalty.batchwise and not batchwise:
+                continue
             weight = value_at(penalty.weight, step, total)  # type: ignore[arg-type]
             terms[_unused(penalty.name, terms)] = weight * penalty(module, spread, out)  # type: ignore[arg-type, operator]
         if draws == 1:
@@ -83,7 +92,7 @@ class Objective(nn.Module):
 
     def per_sample(self, module: AutoencoderModule, batch: Batch, out: Output) -> Tensor:
         """All terms at their final weight, summed for each sample (B,); scalars are left out."""
-        terms = self.terms(module, batch, out, step=1, total=1)
+        terms = self.terms(module, batch, out, step=1, total=1, batchwise=False)
         return torch.stack([term for term in terms.values() if term.ndim == 1]).sum(0)
 
     @property

@@ -195,7 +195,8 @@ class AEGAN(BaseAutoencoder):
 
     "filter": the critic sees what the autoencoder makes of samples, and of data. "codes": the generator learns the
     distribution of the codes of real rows, and the decoder is the last part of it. "energy": the autoencoder is the
-    critic (`Energy`) and pays for its margin with some of its reconstruction. In form "none" the autoencoder learns beside the network and neither feels the other.
+    critic (`Energy`) and pays for its margin with some of its reconstruction. In form "none" the autoencoder learns
+    beside the network and neither feels the other.
     In all of them the autoencoder gives `transform`, `reconstruct` and `score_samples`; ``sample`` draws from the
     generator. A generator of rows is built like the autoencoder's decoder.
 
