@@ -1,0 +1,75 @@
+"""What the scripts on generators share: MNIST in parts, Frechet distance in a fixed classifier's features, pictures.
+
+Inception's weights are for photographs and are not here; the features are the 128 hidden units of a classifier of
+digits, trained once on pictures no generator sees. Distances are between sets of 5,000 pictures: they may be compared
+with each other, not with FIDs of papers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from benchmarks.common import labels, mnist
+from numpy import ndarray
+from PIL import Image
+from sklearn.neural_network import MLPClassifier
+
+from diabolo.core.metrics import frechet_distance
+
+SHOWN = 5000
+CLASSIFIER, TRAIN = slice(0, 10_000), slice(10_000, 20_000)
+FRESH, OTHER = slice(20_000, 25_000), slice(25_000, 30_000)
+"""Parts of MNIST's training pictures: the classifier's, the models', and two that only measure."""
+
+
+@dataclass
+class Judge:
+    """Pictures to learn from and to measure with, and the features to measure in."""
+
+    train: ndarray
+    fresh: ndarray
+    other: ndarray
+    classifier: MLPClassifier
+
+    @classmethod
+    def of(cls, args: argparse.Namespace) -> Judge:
+        """MNIST in parts; the classifier is trained with a seed of its own."""
+        X, y = mnist(args, "train"), labels(args, "train")
+        net = MLPClassifier((128,), random_state=2017, max_iter=20, alpha=1e-3)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it need not converge to be a ruler
+            net.fit(X[CLASSIFIER], y[CLASSIFIER])
+        print(f"classifier's accuracy on fresh pictures: {net.score(X[FRESH], y[FRESH]):.4f}", flush=True)
+        return cls(X[TRAIN], X[FRESH], X[OTHER], net)
+
+    def features(self, pictures: ndarray) -> ndarray:
+        """Hidden units of the classifier."""
+        return np.maximum(0, pictures @ self.classifier.coefs_[0] + self.classifier.intercepts_[0])
+
+    def distance(self, pictures: ndarray) -> float:
+        """Frechet distance of 5,000 pictures to as many fresh ones."""
+        return frechet_distance(self.features(pictures), self.features(self.fresh))
+
+    def floor(self) -> float:
+        """The distance of real pictures to real pictures."""
+        return self.distance(self.other)
+
+    def gaussian(self) -> float:
+        """The distance of draws from a Gaussian fitted to the pixels: the rival that knows no digits."""
+        draw = np.random.default_rng(0).multivariate_normal(self.train.mean(0), np.cov(self.train.T), SHOWN)
+        return self.distance(draw.clip(0, 1).astype(np.float32))
+
+    def spoilt(self, pictures: ndarray, recon: ndarray) -> float:
+        """Squared error of reconstructions in the features."""
+        return float(np.square(self.features(pictures) - self.features(recon)).sum(1).mean())
+
+
+def grid(rows: list[ndarray], path: Path, columns: int = 20) -> None:
+    """Write rows of 28 x 28 pictures, one a model, as a PNG."""
+    lines = [np.hstack(list(pictures[:columns].reshape(-1, 28, 28))) for pictures in rows]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray((255 - 255 * np.vstack(lines).clip(0, 1)).astype(np.uint8)).save(path)
