@@ -127,7 +127,7 @@ class Game(nn.Module):
         if self.name != "wasserstein":
             return cost + 0.5 * self.smooth * squared_slope(critic, real).mean()
         fake = fakes[int(torch.randint(len(fakes), ()))] if len(fakes) > 1 else fakes[0]
-        share = torch.rand(len(real), *(1,) * (real.ndim - 1))
+        share = torch.rand(len(real), *(1,) * (real.ndim - 1), device=real.device)
         slope = (squared_slope(critic, torch.lerp(real, fake, share)) + 1e-12).sqrt()
         return cost + self.smooth * (slope - 1).square().mean()
 

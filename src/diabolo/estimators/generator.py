@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..blocks.critic import Critic, Game
 from ..blocks.layers import Mlp
 from ..core import AutoencoderModule, Batch, FromData, Output, Penalty, SelfTrained
+from ..core.collectives import all_reduce_, world
 from ..core.interfaces import Shape
 from ..penalties.adversarial import OPTIMIZER, blank
 
@@ -146,8 +147,8 @@ class Judge(nn.Module, SelfTrained, FromData):
         with torch.no_grad():
             real, made = gan.real(batch, out), gan.made(len(batch))
             if self.follows and len(real) > 1:
-                mean = real.mean(0)
-                self._take(mean, self._spread(real, mean), self.momentum)
+                mean = average(real.mean(0))
+                self._take(mean, average(self._spread(real, mean)), self.momentum)
         return self.game.loss(lambda rows: self(rows, batch), real, [made])
 
 
@@ -184,6 +185,11 @@ class Energy(Penalty, FromData):
 def length(rows: Float[Tensor, "b *s"]) -> Float[Tensor, " b"]:
     """Euclidean norm of every row, with a gradient at zero."""
     return (rows.flatten(1).square().sum(1) + 1e-12).sqrt()
+
+
+def average(tensor: Tensor) -> Tensor:
+    """The mean over all processes, so that all follow the same codes."""
+    return all_reduce_(tensor).div_(world())
 
 
 def assemble(
