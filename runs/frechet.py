@@ -8,7 +8,9 @@ with each other, not with FIDs of papers.
 from __future__ import annotations
 
 import argparse
+import json
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +68,17 @@ class Judge:
     def spoilt(self, pictures: ndarray, recon: ndarray) -> float:
         """Squared error of reconstructions in the features."""
         return float(np.square(self.features(pictures) - self.features(recon)).sum(1).mean())
+
+
+def kept(out: Path, key: str, measure: Callable[[], dict[str, float]]) -> dict[str, float]:
+    """A measurement, from the disk if it was made before: a script that was cut off goes on where it stopped."""
+    path = out / f"{key}.json"
+    if not path.exists():
+        out.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(measure()), "utf-8")
+    held: dict[str, float] = json.loads(path.read_text("utf-8"))
+    print(f"{key}: " + ", ".join(f"{name} {value:.4g}" for name, value in held.items()), flush=True)
+    return held
 
 
 def grid(rows: list[ndarray], path: Path, columns: int = 20) -> None:

@@ -1,9 +1,9 @@
 """A GAN with an autoencoder's help, in three forms, against the same GAN without: Frechet distance of its samples.
 
-    python -m runs.gan_forms --data DIR --seeds 3
+    python -m runs.gan_forms --data DIR --seeds 3      # start it again to resume
 
 MNIST, 10,000 pictures, dense 784-256-128-16 and back, a generator like the decoder (in form "codes" 16-128-128-16 and
-the decoder), a critic of 256-128; 30 epochs, everything else as the model's defaults. Defaults were chosen on
+the decoder), a critic of 256-128; 20 epochs, everything else as the model's defaults. Defaults were chosen on
 scikit-learn's digits, nothing on MNIST. Distances are taken in the features of a fixed classifier, see `frechet`; the
 distance of real pictures to real ones stands beside them, and that of a Gaussian fitted to the pixels. No paper has
 this table: the bar is "not worse than without the autoencoder", mean over the seeds.
@@ -14,14 +14,16 @@ adversarial network"; Makhzani et al. (2015), "Adversarial autoencoders".
 
 from __future__ import annotations
 
+import argparse
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from benchmarks.common import head, parser, row
+from benchmarks.common import head, parser, row, squared
 
 from diabolo import AEGAN, Trainer
 
-from .frechet import SHOWN, Judge, grid
+from .frechet import SHOWN, Judge, grid, kept
 from .record import record, spread
 
 COMMAND = "python -m runs.gan_forms --data DIR --seeds {}"
@@ -32,7 +34,7 @@ def main() -> None:
     """Train every form with every seed and print the table."""
     options = parser(__doc__)
     options.add_argument("--seeds", type=int, default=3)
-    options.add_argument("--epochs", type=int, default=30)
+    options.add_argument("--epochs", type=int, default=20)
     options.add_argument("--forms", nargs="+", default=["none", *HELPED])
     options.add_argument("--out", type=Path, default=Path("runs/out"))
     args = options.parse_args()
@@ -41,18 +43,21 @@ def main() -> None:
     head(f"MNIST-10k, Frechet distance of samples to fresh pictures; real to real {floor:.3g}, Gaussian {gaussian:.3g}")
     found: dict[str, list[float]] = {form: [] for form in args.forms}
     for seed in range(args.seed, args.seed + args.seeds):
-        shown = [judge.fresh]
         for form in found:
-            model = AEGAN(
-                16, form=form, hidden=(256, 128), trainer=Trainer(epochs=args.epochs), random_state=seed
-            ).fit(judge.train)  # fmt: skip
-            drawn = model.sample(SHOWN, random_state=seed)
-            found[form].append(judge.distance(drawn))
-            shown.append(drawn)
-            error = float(np.square(model.reconstruct(judge.fresh) - judge.fresh).sum(1).mean())
-            row(f"seed {seed}, form {form}, squared error of the autoencoder {error:.3g}", found[form][-1], floor)
-        grid(shown, args.out / f"gan-forms-{seed}.png")
+            key = f"gan-{form}-{args.epochs}-{seed}"
+            one = kept(args.out, key, partial(measure, form, seed, judge, args, args.out / f"{key}.png"))
+            found[form].append(one["distance"])
     report(found, floor, gaussian, args.seeds)
+
+
+def measure(form: str, seed: int, judge: Judge, args: argparse.Namespace, picture: Path) -> dict[str, float]:
+    """One network, trained; some of its samples go into a picture."""
+    trainer = Trainer(epochs=args.epochs)
+    model = AEGAN(16, form=form, hidden=(256, 128), trainer=trainer, random_state=seed).fit(judge.train)
+    drawn = model.sample(SHOWN, random_state=seed)
+    grid([drawn[:20], drawn[20:40]], picture)
+    error = squared(judge.fresh, model.reconstruct(judge.fresh))
+    return {"distance": judge.distance(drawn), "error of the autoencoder": error}
 
 
 def report(found: dict[str, list[float]], floor: float, gaussian: float, seeds: int) -> None:
