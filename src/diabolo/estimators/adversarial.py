@@ -44,7 +44,8 @@ class AdversarialAutoencoder(BaseAutoencoder):
     ----------
     n_components : int >= 1 or "auto"; values of the code, of the style where there are labels.
     network, hidden, loss : as `Autoencoder`; ``loss`` "auto" is a Gaussian with a learned scale.
-    prior : normal, or another by name; with labels it is a class beside a normal style.
+    prior : normal, or another by name, which is drawn from as it is made: the critic moves the codes to it, nothing
+        moves it. With labels it is a class beside a normal style.
     weight : of the critic's word beside the reconstruction in nats, >= 0, or a schedule.
     critic : widths of the critics' hidden layers.
     trainer, random_state : as `Autoencoder`.
@@ -129,7 +130,8 @@ class VAEGAN(BaseAutoencoder):
         decoder   ½ ‖f(x̂) - f(x)‖² - weight · log σ(D(x̂)), over reconstructions and draws from the prior
         critic    tells x from both
 
-    The encoder never feels the critic's verdict, the critic never the error in its features.
+    The encoder never feels the critic's verdict, the critic never the error in its features. The critic pays for steep
+    slopes at the data (R1), or its features would grow without end and drown the KL term.
 
     Parameters
     ----------
@@ -173,7 +175,7 @@ class VAEGAN(BaseAutoencoder):
             raise out_of_range("pixel", "a number of at least 0", self.pixel)
         penalties = [
             Spec("kl", weight=self.beta),
-            Spec("data-critic", weight=self.weight, hidden=tuple(self.critic)),
+            Spec("data-critic", weight=self.weight, hidden=tuple(self.critic), smooth=1.0),
             Spec("feature-matching"),
         ]
         recipe = compose(
