@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 from .errors import out_of_range
 from .registry import register
@@ -90,6 +91,29 @@ class OneCycle(Schedule):
             return (step + 1) / (rise + 1)
         fall = (step - rise) / max(1.0, total - rise)
         return self.final + (1 - self.final) * (1 + math.cos(math.pi * fall)) / 2
+
+
+@register("schedule", "steps")
+class Steps(Schedule):
+    """1, then ``factors[i]`` from the share ``at[i]`` of training on: a learning rate lowered in steps.
+
+    Raises `UsageError` unless there are as many factors as shares and the shares rise inside (0, 1).
+
+    >>> [Steps(factors=(0.3, 0.1), at=(0.5, 0.8))(step, 10) for step in (0, 4, 5, 7, 8, 9)]
+    [1.0, 1.0, 0.3, 0.3, 0.1, 0.1]
+    """
+
+    def __init__(self, factors: Sequence[float] = (0.3, 0.1), at: Sequence[float] = (0.5, 0.8)) -> None:
+        rising = all(low < high for low, high in zip((0.0, *at), (*at, 1.0), strict=True))
+        if not rising or len(factors) != len(at):
+            raise out_of_range(
+                "at", "rising shares in (0, 1), one for each of the factors", (tuple(at), tuple(factors))
+            )
+        self.factors, self.at = tuple(factors), tuple(at)
+
+    def __call__(self, step: int, total: int) -> float:
+        passed = sum(step >= share * total for share in self.at)
+        return (1.0, *self.factors)[passed]
 
 
 def value_at(weight: float | Schedule, step: int, total: int) -> float:
