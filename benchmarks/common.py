@@ -9,6 +9,7 @@ plain Markdown, one row a measurement, printed as soon as it is known:
 from __future__ import annotations
 
 import argparse
+import gzip
 import operator
 import os
 import platform
@@ -46,6 +47,12 @@ def mnist(args: argparse.Namespace, part: str) -> np.ndarray:
         raise SystemExit("--data DIR or DIABOLO_DATA must name the folder that holds mnist/.")
     pictures = data.open(Path(args.data) / "mnist" / MNIST[part]).rows[: args.rows]
     return np.asarray(pictures.reshape(len(pictures), -1), dtype=np.float32) / np.float32(255)
+
+
+def labels(args: argparse.Namespace, part: str) -> np.ndarray:
+    """Digits 0 to 9 of MNIST's "train" or "test" part (N,)."""
+    packed = (Path(args.data) / "mnist" / MNIST[part].replace("images-idx3", "labels-idx1")).read_bytes()
+    return np.frombuffer(gzip.decompress(packed), dtype=np.uint8, offset=8)[: args.rows].astype(np.int64)
 
 
 def squared(x: np.ndarray, recon: np.ndarray) -> float:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from diabolo.core.errors import UsageError
 from diabolo.core.registry import make, names
-from diabolo.core.schedules import Constant, Cosine, Linear, OneCycle, Steps, value_at
+from diabolo.core.schedules import Constant, Cosine, Linear, OneCycle, value_at
 
 totals = st.integers(1, 10_000)
 
@@ -53,14 +53,6 @@ def test_one_cycle_rises_then_falls(total: int, warm: float, final: float) -> No
     assert all(value >= final - 1e-12 for value in values[peak:])
 
 
-@settings(deadline=None)  # a busy machine is not a fault
-@given(st.integers(1, 5000))
-def test_steps_hold_each_factor_from_its_share_of_training_on(total: int) -> None:
-    schedule = Steps(factors=(0.3, 0.1), at=(0.5, 0.8))
-    for step in range(0, total, max(1, total // 50)):
-        assert schedule(step, total) == (1.0 if step < 0.5 * total else 0.3 if step < 0.8 * total else 0.1)
-
-
 def test_a_weight_may_be_a_number_or_a_schedule() -> None:
     assert value_at(0.3, 5, 10) == 0.3
     assert value_at(Constant(0.3), 5, 10) == 0.3
@@ -68,12 +60,8 @@ def test_a_weight_may_be_a_number_or_a_schedule() -> None:
 
 
 @pytest.mark.parametrize(
-    "spec",
-    [
-        *("linear(share=0.0)", "linear(share=1.5)", "one-cycle(warm=1.0)", "one-cycle(warm=-0.1)"),
-        *("steps(at=(0.8, 0.5))", "steps(at=(0.5,))", "steps(at=(0.0, 0.5))", "steps(at=(0.5, 1.0))"),
-    ],
+    "spec", ["linear(share=0.0)", "linear(share=1.5)", "one-cycle(warm=1.0)", "one-cycle(warm=-0.1)"]
 )
 def test_parameters_out_of_range_are_refused(spec: str) -> None:
-    with pytest.raises(UsageError, match="must be "):
+    with pytest.raises(UsageError, match="must be in"):
         make("schedule", spec)

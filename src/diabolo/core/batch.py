@@ -77,7 +77,7 @@ class Latent(Record):
     z          (B·K, *P, D)  goes to the decoder (a sample, where the bottleneck is random)
     code       (B, *P, D)    the deterministic representation
     posterior                q(z | x) of variational bottlenecks, over (B·K, *P)
-    indices    (B, *P)       long, of discrete bottlenecks
+    indices    (B, *P) or (B, *P, I)  long, of discrete bottlenecks
     losses     name -> (B,) or (B·K,)  terms the bottleneck cannot live without (commitment …)
     draws      K             how many z a row has; those of one row follow each other
     weights    (B, K)        what each draw counts, summing to 1 over a row (a class summed out); None: all alike

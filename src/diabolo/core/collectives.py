@@ -14,6 +14,11 @@ def world() -> int:
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
+def rank() -> int:
+    """Which of them this one is, from 0."""
+    return dist.get_rank() if world() > 1 else 0
+
+
 def all_reduce_(tensor: Tensor) -> Tensor:
     """Sum a tensor over all processes, in place."""
     if world() > 1:

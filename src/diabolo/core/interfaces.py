@@ -16,7 +16,7 @@ from torch.distributions import Distribution
 
 from .batch import Batch, Latent, Output
 from .registry import Spec
-from .schedules import Schedule
+from .schedules import Schedule, scheduled
 
 if TYPE_CHECKING:
     from .module import AutoencoderModule
@@ -69,6 +69,35 @@ class Bottleneck(nn.Module, ABC):
     def forward(self, h: Tensor, mask: Tensor | None = None, cond: Tensor | None = None) -> Latent: ...
 
 
+class Discrete(ABC):
+    """A bottleneck whose code is a tuple of indices at every position, index number i below ``sizes[i]``.
+
+    Where there is one index a position its axis is left out: indices are (B, *P), else (B, *P, len(sizes)).
+    """
+
+    sizes: tuple[int, ...]
+
+    @abstractmethod
+    def indices(self, h: Tensor) -> Tensor:
+        """The indices of features (B, *P, in_features); deterministic."""
+
+    @abstractmethod
+    def indices_to_codes(self, indices: Tensor) -> Tensor:
+        """Codes (B, *P, out_features) from indices."""
+
+    @abstractmethod
+    def codes_to_indices(self, codes: Tensor) -> Tensor:
+        """Inverse of `indices_to_codes`."""
+
+
+class Variational(Bottleneck):
+    """A bottleneck that gives a distribution over z: one can ask for the density of a code, and draw any number."""
+
+    @abstractmethod
+    def posterior(self, h: Any, mask: Tensor | None = None, cond: Tensor | None = None) -> Distribution:
+        """q(z | x) over (B, *P), events of out_features; ``rsample`` of it has a gradient."""
+
+
 class Prior(nn.Module, ABC):
     """p(z), trained with the model or fitted after it."""
 
@@ -86,6 +115,14 @@ class FromData(ABC):
     @abstractmethod
     def begin(self, module: AutoencoderModule, batch: Batch) -> None:
         """Look at some training rows, before the first step of training."""
+
+
+class Sized(ABC):
+    """A part that must know how many rows there are to learn from."""
+
+    @abstractmethod
+    def size(self, rows: int) -> None:
+        """Take the number of training rows, before the first step of training."""
 
 
 class ReconstructionLoss(nn.Module, ABC):
@@ -119,7 +156,7 @@ class ReconstructionLoss(nn.Module, ABC):
 
     def per_sample(self, recon: Tensor, target: Tensor) -> Tensor:
         """``elementwise`` summed over everything but the batch (B,); a loss may fuse the two."""
-        return self.elementwise(recon, target).flatten(1).sum(1)
+        return _summed(self.elementwise(recon, target))
 
     def forward(self, recon: Tensor, target: Tensor, scored: Tensor | None = None) -> Tensor:
         """Cost of each sample (B,), over the entries that are scored."""
@@ -127,7 +164,12 @@ class ReconstructionLoss(nn.Module, ABC):
             return self.per_sample(recon, target)
         cost = self.elementwise(recon, target)
         keep = scored.reshape(scored.shape + (1,) * (cost.ndim - scored.ndim))
-        return torch.where(keep, cost, 0.0).flatten(1).sum(1)
+        return _summed(torch.where(keep, cost, 0.0))
+
+
+def _summed(cost: Tensor) -> Tensor:
+    """Everything but the batch, summed; a target of one value a row may come as (B,)."""
+    return cost if cost.ndim == 1 else cost.flatten(1).sum(1)
 
 
 class Penalty(nn.Module, ABC):
@@ -135,10 +177,12 @@ class Penalty(nn.Module, ABC):
 
     ties_prior: ClassVar[bool] = False
     """Whether paying this term brings the codes to the prior, so that a trained model may be sampled from it."""
+    batchwise: ClassVar[bool] = False
+    """Whether the term says something of a whole batch (a scalar), so that it is no part of a row's score."""
 
-    def __init__(self, weight: float | Schedule = 1.0) -> None:
+    def __init__(self, weight: Any = 1.0) -> None:
         super().__init__()
-        self.weight = weight
+        self.weight: float | Schedule = scheduled(weight)
 
     @property
     def name(self) -> str:
@@ -228,6 +272,14 @@ class Processor(ABC):
     def from_state(cls, state: dict[str, Any]) -> Self: ...
 
 
+class Redrawn(ABC):
+    """A processor of data that are random themselves: training sees a new draw of every row in every epoch."""
+
+    @abstractmethod
+    def redraw(self, batch: Batch) -> Batch:
+        """A batch with x and target drawn anew, from torch's global generator."""
+
+
 class Feed(ABC):
     """Rows as batches, in an order that depends on the seed and the epoch alone."""
 
@@ -238,3 +290,7 @@ class Feed(ABC):
     @abstractmethod
     def batches(self, size: int, *, seed: int | None = None, epoch: int = 0, start: int = 0) -> Iterator[Batch]:
         """Batches of one epoch from batch number ``start``; shuffled by ``seed`` unless it is None."""
+
+    def labelled(self) -> Feed | None:
+        """The rows whose label is known, None if there are none; all of them where the feed cannot tell."""
+        return self

@@ -1,4 +1,4 @@
-"""How good a reconstruction is, and how sure one can be of it."""
+"""How good a reconstruction is, how much a code holds, how far samples are from data, and how sure one can be."""
 
 from __future__ import annotations
 
@@ -18,6 +18,83 @@ def squared_error(
         difference = np.where(scored, difference, 0.0)
     flat = difference.reshape(len(difference), -1)
     return np.einsum("ij,ij->i", flat, flat, dtype=np.float64)
+
+
+def code_shares(indices: ndarray, codes: int) -> Float[ndarray, " codes"]:
+    """How often each of ``codes`` codes stands in an array of indices of any shape, as shares that sum to 1."""
+    return np.bincount(np.asarray(indices).ravel(), minlength=codes) / max(1, np.asarray(indices).size)
+
+
+def used(indices: ndarray, codes: int) -> float:
+    """Share of the codes that stand in ``indices`` at least once, in [0, 1].
+
+    >>> used(np.array([[0, 1], [1, 1]]), 4)
+    0.5
+    """
+    return float((code_shares(indices, codes) > 0).mean())
+
+
+def perplexity(indices: ndarray, codes: int) -> float:
+    """exp of the entropy of the codes: how many are in use, rare ones counting less; from 1 to ``codes``.
+
+    >>> round(perplexity(np.array([0, 1, 2, 2]), 8), 3)
+    2.828
+    """
+    shares = code_shares(indices, codes)
+    return float(np.exp(-np.sum(shares * np.log(np.where(shares > 0, shares, 1.0)))))
+
+
+def active_units(codes: Float[ndarray, "n *p d"], threshold: float = 1e-2) -> int:
+    """How many values of a code move with the data: those whose variance over the rows is above ``threshold``.
+
+    ``codes`` are posterior means, E[z | x], over all rows and positions. A collapsed model has none.
+
+    Reference: Burda, Grosse & Salakhutdinov (2016), "Importance weighted autoencoders", section 5.2.
+
+    >>> active_units(np.array([[0.0, 1.0], [0.0, -1.0]]))
+    1
+    """
+    flat = np.asarray(codes, dtype=np.float64).reshape(-1, codes.shape[-1])
+    return int((flat.var(0) > threshold).sum())
+
+
+def kl_per_dimension(mean: Float[ndarray, "n *p d"], std: Float[ndarray, "n *p d"]) -> Float[ndarray, " d"]:
+    """KL of diagonal Gaussians from the standard normal, in nats a dimension: mean over rows, summed over positions.
+
+        KL_j = mean over n of  1/2 (mean^2 + std^2 - 1 - log std^2)
+
+    Reference: Kingma & Welling (2013), "Auto-encoding variational Bayes", appendix B.
+
+    >>> kl_per_dimension(np.array([[1.0, 0.0]]), np.ones((1, 2))).tolist()
+    [0.5, 0.0]
+    """
+    m, s = np.asarray(mean, dtype=np.float64), np.asarray(std, dtype=np.float64)
+    cost = 0.5 * (m**2 + s**2 - 1 - 2 * np.log(s))
+    return cost.reshape(len(cost), -1, cost.shape[-1]).sum(1).mean(0)
+
+
+def frechet_distance(a: Float[ndarray, "n d"], b: Float[ndarray, "m d"]) -> float:
+    """Squared distance between the Gaussians that two sets of features suggest; 0 for equal ones.
+
+        |mean_a - mean_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2))
+
+    Symmetric; with few rows it is biased upwards, so compare sets of equal sizes.
+
+    Reference: Heusel et al. (2017), "GANs trained by a two time-scale update rule converge to a local Nash
+    equilibrium", equation 6 (Frechet 1957; Dowson & Landau 1982).
+
+    >>> x = np.random.default_rng(0).normal(size=(500, 3))
+    >>> round(frechet_distance(x, x + 2.0), 6), round(abs(frechet_distance(x, x)), 6)
+    (12.0, 0.0)
+    """
+    first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    cov_a, cov_b = np.atleast_2d(np.cov(first, rowvar=False)), np.atleast_2d(np.cov(second, rowvar=False))
+    # the square root of C_a C_b has the trace of the root of the symmetric C_a^(1/2) C_b C_a^(1/2): no complex numbers
+    values, vectors = np.linalg.eigh(cov_a)
+    root = (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
+    cross = np.sqrt(np.linalg.eigvalsh(root @ cov_b @ root).clip(min=0)).sum()
+    apart = np.square(first.mean(0) - second.mean(0)).sum()
+    return float(apart + np.trace(cov_a) + np.trace(cov_b) - 2 * cross)
 
 
 @dataclass(frozen=True)

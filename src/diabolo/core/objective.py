@@ -28,7 +28,8 @@ class Objective(nn.Module):
     so that with weight 1 the sum of the terms is minus the bound of Burda, Grosse & Salakhutdinov (2016,
     "Importance weighted autoencoders", equation 8), with weight 0 the ELBO over K draws.
 
-    ``loss`` None: nothing is reconstructed (a prior is trained on codes, say).
+    ``loss`` None: nothing is reconstructed (a prior is trained on codes, say). ``reconstruction`` is the weight of the
+    loss; with 0 it is no term at all, but still says what the decoder's output means.
     """
 
     def __init__(
@@ -36,21 +37,34 @@ class Objective(nn.Module):
         loss: ReconstructionLoss | None,
         penalties: Sequence[Penalty] = (),
         importance: float | Schedule | None = None,
+        reconstruction: float | Schedule = 1.0,
     ) -> None:
         super().__init__()
         self.loss: ReconstructionLoss = loss  # type: ignore[assignment]
         self.penalties = nn.ModuleList(penalties)
-        self.importance = importance
+        self.importance, self.reconstruction = importance, reconstruction
 
     def terms(
-        self, module: AutoencoderModule, batch: Batch, out: Output, step: int = 0, total: int = 1
+        self,
+        module: AutoencoderModule,
+        batch: Batch,
+        out: Output,
+        step: int = 0,
+        total: int = 1,
+        *,
+        batchwise: bool = True,
     ) -> dict[str, Tensor]:
-        """Every term by name, weighted, (B,) or scalar."""
+        """Every term by name, weighted, (B,) or scalar; without those of a whole batch unless ``batchwise``."""
         draws, spread = out.latent.draws, batch.repeat(out.latent.draws)
         terms = dict(out.latent.losses)
-        if self.loss is not None:
-            terms = {"reconstruction": self.loss(out.recon, spread.target, spread.scored), **terms}
+        if self.loss is not None and self.reconstruction != 0:
+            cost = self.loss(out.recon, spread.target, spread.scored)
+            if self.reconstruction != 1:
+                cost = value_at(self.reconstruction, step, total) * cost
+            terms = {"reconstruction": cost, **terms}
         for penalty in self.penalties:
+            if penalty.batchwise and not batchwise:
+                continue
             weight = value_at(penalty.weight, step, total)  # type: ignore[arg-type]
             terms[_unused(penalty.name, terms)] = weight * penalty(module, spread, out)  # type: ignore[arg-type, operator]
         if draws == 1:
@@ -78,7 +92,7 @@ class Objective(nn.Module):
 
     def per_sample(self, module: AutoencoderModule, batch: Batch, out: Output) -> Tensor:
         """All terms at their final weight, summed for each sample (B,); scalars are left out."""
-        terms = self.terms(module, batch, out, step=1, total=1)
+        terms = self.terms(module, batch, out, step=1, total=1, batchwise=False)
         return torch.stack([term for term in terms.values() if term.ndim == 1]).sum(0)
 
     @property

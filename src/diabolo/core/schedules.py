@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from .errors import out_of_range
-from .registry import register
+from .registry import Spec, make, register
 
 
 class Schedule(ABC):
@@ -95,25 +96,40 @@ class OneCycle(Schedule):
 
 @register("schedule", "steps")
 class Steps(Schedule):
-    """1, then ``factors[i]`` from the share ``at[i]`` of training on: a learning rate lowered in steps.
+    """One value after the other: ``values[0]`` up to the first of ``shares`` of training, then the next.
 
-    Raises `UsageError` unless there are as many factors as shares and the shares rise inside (0, 1).
-
-    >>> [Steps(factors=(0.3, 0.1), at=(0.5, 0.8))(step, 10) for step in (0, 4, 5, 7, 8, 9)]
+    >>> decay = Steps(values=(1.0, 0.3, 0.1), shares=(0.5, 0.8))
+    >>> [decay(step, 10) for step in (0, 4, 5, 7, 8, 9)]
     [1.0, 1.0, 0.3, 0.3, 0.1, 0.1]
     """
 
-    def __init__(self, factors: Sequence[float] = (0.3, 0.1), at: Sequence[float] = (0.5, 0.8)) -> None:
-        rising = all(low < high for low, high in zip((0.0, *at), (*at, 1.0), strict=True))
-        if not rising or len(factors) != len(at):
-            raise out_of_range(
-                "at", "rising shares in (0, 1), one for each of the factors", (tuple(at), tuple(factors))
-            )
-        self.factors, self.at = tuple(factors), tuple(at)
+    def __init__(self, values: Sequence[float] = (1.0, 0.3, 0.1), shares: Sequence[float] = (0.5, 0.8)) -> None:
+        if len(values) != len(shares) + 1:
+            raise out_of_range("values", f"one more than shares ({len(shares)})", values)
+        if list(shares) != sorted(shares) or not all(0 < share < 1 for share in shares):
+            raise out_of_range("shares", "rising, in (0, 1)", shares)
+        self.values, self.shares = tuple(float(v) for v in values), tuple(float(s) for s in shares)
 
     def __call__(self, step: int, total: int) -> float:
-        passed = sum(step >= share * total for share in self.at)
-        return (1.0, *self.factors)[passed]
+        return self.values[sum(step >= share * total for share in self.shares)]
+
+
+def scheduled(value: Any, name: str = "weight") -> float | Schedule:
+    """A number or a schedule, from either, or from a schedule's name, text or Spec.
+
+    Raises `UsageError` for anything else.
+
+    >>> scheduled("linear(share=0.5)")(1, 4)
+    0.5
+    """
+    if isinstance(value, Schedule):
+        return value
+    if isinstance(value, str | Spec | Mapping):
+        made: Schedule = make("schedule", value)
+        return made
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise out_of_range(name, "a number or a schedule, such as 'linear(share=0.5)'", value)
+    return value
 
 
 def value_at(weight: float | Schedule, step: int, total: int) -> float:

@@ -2,6 +2,7 @@
 
 from .feed import MemoryFeed
 from .process_array import ArrayProcessor
+from .process_binary import BinaryProcessor
 from .process_image import ImageProcessor
 from .process_table import TableProcessor
 from .record import Source, align
@@ -10,6 +11,7 @@ from .write import check_out, write
 
 __all__ = [
     "ArrayProcessor",
+    "BinaryProcessor",
     "ImageProcessor",
     "MemoryFeed",
     "Source",

@@ -47,6 +47,16 @@ class MemoryFeed(Feed):
         batch = self.collate(tensors)
         return dataclasses.replace(batch, **beside) if beside else batch
 
+    def labelled(self) -> MemoryFeed | None:
+        """The rows whose label is known: what a supervised stage learns from."""
+        label = self.tensors.get("label")
+        if label is None:
+            return self
+        known = label.isfinite().flatten(1).any(1) if label.is_floating_point() else label >= 0
+        if bool(known.all()):
+            return self
+        return self.take(known.nonzero().squeeze(1)) if bool(known.any()) else None
+
     def take(self, index: Tensor) -> MemoryFeed:
         """The rows at an index, as a feed of their own."""
         return MemoryFeed({name: t.index_select(0, index) for name, t in self.tensors.items()}, self.collate)

@@ -16,7 +16,7 @@ class Source:
     """Rows with all that is known about where they came from.
 
     rows      (N, *S) array or DataFrame of N rows: the input, and only the input
-    modality  'array', 'image' or 'table'
+    modality  'array', 'image', 'table', or 'binary': numbers in [0, 1] that are chances of a 1, drawn anew every epoch
     keys      DataFrame of N rows kept beside the results (identifiers, file names), or None
     target    (N,) labels, never an input, or None
     notes     what was found, what was taken and which option changes it, what was skipped

@@ -15,14 +15,14 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from ..core import Batch, Output, Processor, Spec
+from ..core import Batch, Output, Processor, Redrawn, Spec
 from ..core.errors import DataError, ModelError, out_of_range
 from ..core.interfaces import Shape
 from ..data import MemoryFeed, Source, processor_for
 from ..train import Trainer
 from ..train.device import threads_for
 from ..train.loop import Loop
-from . import choose, saving, start, transfer
+from . import after, choose, saving, start, transfer
 from .labels import Labels, beside
 from .recipe import Choice, Recipe
 from .rows import read_rows
@@ -46,6 +46,8 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
     _label_role: ClassVar[str | None] = None
     """What y is for: "cond" (both sides are told the class), "label" (it is learnt), None (nothing)."""
     _numeric_labels: ClassVar[bool] = False
+    _optional_labels: ClassVar[bool] = False
+    """Whether `fit` without y is a model of its own, which learns from the data alone."""
 
     @abstractmethod
     def build(self, shape: Shape, target_shape: Shape) -> Recipe:
@@ -89,9 +91,16 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
             return {}
         if y is None and isinstance(X, Source):
             y = X.target
+        if self._optional_labels and y is None:
+            if fitting:
+                vars(self).pop("labels_", None)
+            return {}
         if fitting and y is not None:
-            self.labels_ = Labels(self._numeric_labels).fit(y)
+            self.labels_ = self._learn_labels(y)
         return beside(vars(self).get("labels_", Labels(self._numeric_labels)), self._label_role, y, rows)
+
+    def _learn_labels(self, y: Any) -> Labels:
+        return Labels(self._numeric_labels).fit(y)
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """One pass over these rows as they come (online learning), from where a fit or the last call left off.
@@ -116,7 +125,8 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         trainer.check()
         recipe = self._again(feed, trainer) if fitted else self._compose(feed, trainer)
         self._finish(recipe, self.history_ if fitted else [])
-        loop = Loop(self._trainer, recipe.plan(), feed, None, self._seed)
+        # what was trained first stays as it is: rows that come one by one move the last stage
+        loop = Loop(self._trainer, recipe.plan()[-1:], feed, None, self._seed)
         loop.begin()
         return loop
 
@@ -164,8 +174,8 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
 
     def _compose(self, feed: MemoryFeed, trainer: Trainer | None = None) -> Recipe:
         """Decide what is automatic, then build; the weights depend on the seed alone."""
-        if "_online" in vars(self):
-            del self._online
+        for name in {"_online", "prior_"} & vars(self).keys():
+            delattr(self, name)
         resolved, self.choices_ = self._resolve(feed)
         self._resolved = {choice.name: choice.value for choice in self.choices_}
         sample = next(feed.batches(choose.SAMPLE))
@@ -178,7 +188,8 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
             start.centre(recipe, sample)
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(self._seed)
-                start.from_data(recipe, sample)
+                start.from_data(recipe, sample, len(feed))
+        recipe.redraw = self._redraw()
         picked = self._decide_training(recipe, feed, trainer)
         self.choices_ = [*self.choices_, *picked, *choose.warnings(recipe, prod(self.processor_.target_shape))]
         return recipe
@@ -187,18 +198,26 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         """The fitted model as a recipe, to go on with."""
         resolved = self._copy({**self.get_params(deep=False), **self._resolved})
         recipe = resolved.build(self.processor_.shape, self.processor_.target_shape)
+        after.place(recipe, self)
         transfer.take(recipe, self, vars(self).get("_start", (None, None))[1])
         recipe.objective.load_state_dict(self.objective_.state_dict())
+        recipe.redraw = self._redraw()
         self._decide_training(recipe, feed, trainer)
         return recipe
+
+    def _redraw(self) -> Callable[[Batch], Batch] | None:
+        """What draws the data anew in every epoch, where they are random themselves."""
+        return self.processor_.redraw if isinstance(self.processor_, Redrawn) else None
 
     def _decide_training(self, recipe: Recipe, feed: MemoryFeed, trainer: Trainer | None) -> list[Choice]:
         base = trainer if trainer is not None else self._chosen_trainer()
         self._trainer = Trainer(**base.get_params(deep=False))
+        asked = [choice for choice in recipe.training if getattr(self._trainer, choice.name) == "auto"]
+        self._trainer.set_params(**{choice.name: choice.value for choice in asked})
         values = prod(self.processor_.target_shape)
         picked = choose.training(len(feed), values, start.matrices(recipe), self._trainer.get_params(deep=False))
         self._trainer.set_params(**{choice.name: choice.value for choice in picked})
-        return picked
+        return [*asked, *picked]
 
     def _resolve(self, feed: MemoryFeed) -> tuple[Self, list[Choice]]:
         """A copy in which every automatic parameter has a value, and the reasons."""
@@ -210,9 +229,10 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         sample = next(feed.batches(choose.SAMPLE, seed=0))
         modality = self.processor_.part_name  # type: ignore[attr-defined]
         if params.get("network") == "auto":
-            choices.append(choose.network(self.processor_.shape, modality))
+            choices.append(self._network_choice(choose.network(self.processor_.shape, modality)))
         if params.get("n_components") == "auto":
-            choices.append(choose.code_size(sample))
+            network = choices[-1].value if choices and choices[-1].name == "network" else params.get("network")
+            choices.append(self._code_choice(sample, network))
         if params.get("loss") == "auto":
             choices.append(self._loss_choice())
         decided = {**params, **{choice.name: choice.value for choice in choices}}
@@ -231,6 +251,12 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
 
     def _loss_choice(self) -> Choice:
         return choose.loss(self.processor_)
+
+    def _network_choice(self, usual: Choice) -> Choice:
+        return usual
+
+    def _code_choice(self, sample: Batch, network: Any) -> Choice:
+        return choose.code_size(sample)
 
     def _finish(self, recipe: Recipe, history: list[dict[str, Any]]) -> Self:
         self.module_, self.objective_, self.history_ = recipe.module.eval(), recipe.objective.eval(), history
@@ -253,19 +279,40 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
 
     # using --------------------------------------------------------------------------------------------------
 
+    def fit_prior(self, X: Any, prior: Any = "mixture(components=10)", *, trainer: Trainer | None = None) -> Self:
+        """Fit p(z) to the codes of rows, after training, so that `sample` draws from where the codes lie.
+
+        ``prior``: mixture (expectation-maximisation), flow (by gradient, with ``trainer``), or another by name or
+        Spec. ``prior_`` is what was fitted; it takes the place of a prior the model had, in every measure, and is
+        saved with the model. The next `fit` forgets it.
+
+        Raises `UsageError` for a prior that can only be trained together with the model.
+        """
+        check_is_fitted(self)
+        after.fit_prior(self, X, prior, trainer)
+        return self
+
     def transform(self, X: Any) -> np.ndarray:
         """Codes of rows: float32 (N, D), or (N, *P, D) where the network keeps positions. Deterministic."""
         return self._apply(X, lambda batch: self.module_.code(batch.x, batch.mask, batch.cond))
 
     def inverse_transform(self, Z: Any) -> Any:
         """Rows, of the kind given to ``fit``, from codes (N, D)."""
+        return self._decoded(Z)
+
+    def _decoded(self, Z: Any, cond: Tensor | None = None) -> Any:
+        """Rows from codes, told a condition where there is one."""
         check_is_fitted(self)
         codes = np.ascontiguousarray(Z, dtype=np.float32)
         if codes.shape[1:] != self.code_shape_:
             raise DataError(f"codes must have shape (N, {', '.join(map(str, self.code_shape_))}); got {codes.shape}.")
         with torch.inference_mode():
-            chunks = torch.from_numpy(codes).split(CHUNK)
-            parts = [self.objective_.loss.link(self.module_.decode(z, self._no_batch(z))) for z in chunks]
+            told = cond if cond is not None else self._no_cond(len(codes))
+            parts = []
+            for rows in torch.arange(len(codes)).split(CHUNK):
+                z = torch.from_numpy(codes)[rows]
+                batch = None if told is None else Batch(z, z, cond=told[rows])
+                parts.append(self.objective_.loss.link(self.module_.decode(z, batch)))
         return self.processor_.invert(torch.cat(parts))
 
     def reconstruct(self, X: Any) -> Any:
@@ -286,6 +333,10 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
 
         Raises `ModelError` if the model has no prior, or one that nothing in its training brought its codes to.
         """
+        return self._sampled(lambda: self._draw(n_samples), random_state)
+
+    def _sampled(self, draw: Callable[[], Tensor], random_state: int | None) -> Any:
+        """Rows from decoder output that ``draw`` makes of the prior."""
         check_is_fitted(self)
         if self.module_.prior is not None and not ("prior_" in vars(self) or self.objective_.ties_prior):
             raise ModelError(
@@ -294,7 +345,7 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
             )
         with torch.random.fork_rng(devices=[]), torch.inference_mode():
             torch.manual_seed(check_random_state(random_state).randint(2**31 - 1))
-            data = self.objective_.loss.link(self._draw(n_samples))
+            data = self.objective_.loss.link(draw())
         return self.processor_.invert(data)
 
     def _draw(self, n: int) -> Tensor:
@@ -302,19 +353,19 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         return self.module_.sample(n, self.code_shape_[:-1])
 
     def _score(self, batch: Batch) -> Tensor:
-        # a sigmoid rounds differently in the last few entries of a tensor: whole lanes keep rows independent of order
-        extra = -len(batch) % LANES
-        whole = batch.map(lambda t: torch.cat([t, t[-1:].expand(extra, *t.shape[1:])])) if extra else batch
+        whole = whole_lanes(batch)
         return -self.objective_.per_sample(self.module_, whole, self._recon(whole))[: len(batch)]
 
     def _recon(self, batch: Batch) -> Output:
         return self.module_.reconstruct(batch)
 
-    def _apply(self, X: Any, function: Callable[[Batch], Tensor]) -> np.ndarray:
-        """``function`` over all rows, chunk by chunk."""
+    def _apply(self, X: Any, function: Callable[[Batch], Tensor], y: Any = None) -> np.ndarray:
+        """``function`` over all rows, chunk by chunk; ``y``: what is known of them, for models that are told."""
         if "module_" not in vars(self):
             check_is_fitted(self)
-        feed = MemoryFeed(self.processor_.encode(self._rows(X, fitting=False)), self.processor_.collate)
+        rows = self._rows(X, fitting=False)
+        beside = {} if y is None else self._beside(X, y, len(rows), fitting=False)
+        feed = MemoryFeed({**self.processor_.encode(rows), **beside}, self.processor_.collate)
         with torch.inference_mode(), threads_for(2.0 * self._largest * min(len(feed), CHUNK)):
             parts = [function(batch) for batch in feed.batches(CHUNK)]
             return (parts[0] if len(parts) == 1 else torch.cat(parts)).numpy()
@@ -341,3 +392,12 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         tags.transformer_tags.preserves_dtype = ["float32"]
         tags.non_deterministic = False
         return tags
+
+
+def whole_lanes(batch: Batch) -> Batch:
+    """The batch with its last row repeated up to whole vector lanes.
+
+    A sigmoid rounds differently in the last few entries of a tensor: whole lanes keep rows independent of order.
+    """
+    extra = -len(batch) % LANES
+    return batch.map(lambda t: torch.cat([t, t[-1:].expand(extra, *t.shape[1:])])) if extra else batch

@@ -121,7 +121,10 @@ def warnings(recipe: Recipe, width: int) -> list[Choice]:
 def loss(processor: Processor) -> Choice:
     """What the kind of data asks for."""
     spec = processor.defaults()["loss"]
-    why = {"mixed": "columns of several kinds, each with its own likelihood"}.get(spec.name, "plain squared error")
+    why = {
+        "mixed": "columns of several kinds, each with its own likelihood",
+        "bernoulli": "every value is a 0 or a 1, drawn anew in every epoch",
+    }.get(spec.name, "plain squared error")
     if spec.params.get("low") is not None:
         low, high = spec.params["low"], spec.params["high"]
         why = f"squared error; the values lie between {low:g} and {high:g}, so the output does too"

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Sequence
 from typing import Any
 
-from ..core import AutoencoderModule, Objective, Spec, lookup, make, register
+from ..core import AutoencoderModule, Network, Objective, Penalty, Spec, lookup, make, register
 from ..core.errors import out_of_range
 from ..core.interfaces import Shape
 from ..networks.custom import Custom
@@ -82,23 +82,36 @@ def compose(
     penalties: Sequence[Any] = (),
     corruption: Any = None,
     importance: Any = None,
+    reconstruction: Any = 1.0,
 ) -> Recipe:
     """Put the parts together for rows of a shape; every variant ends here.
 
     Parts given by name learn from the composition what their constructors ask for: ``features`` (values of z a
-    position) and ``shape`` (of the target; of the data, for priors and corruptions).
+    position) and ``shape`` (of the target; of the data, for priors and corruptions); penalties also ``link`` (of the
+    loss: the decoder's output to data) and ``beside`` (the penalties named before). ``reconstruction``: the loss's
+    weight.
     """
     if not isinstance(n_components, int) or isinstance(n_components, bool) or n_components < 1:
         raise out_of_range("n_components", "an int of at least 1, or 'auto'", n_components)
-    if isinstance(network, tuple) and len(network) != 2:
-        raise out_of_range("network", "a name, a Spec or a pair of modules (encoder, decoder)", network)
-    net = Custom(*network) if isinstance(network, tuple) else make("network", _with_hidden(network, hidden))
+    net = network_of(network, hidden)
     neck = make("bottleneck", bottleneck, features=n_components)
     cost = make("loss", loss, shape=target_shape)
     encoder, decoder = net.build(shape, neck.in_features, neck.out_features, cost.recon_shape(target_shape))
     module = AutoencoderModule(encoder, neck, decoder, make("prior", prior, features=neck.out_features, shape=shape))
-    terms = [make("penalty", penalty, features=neck.out_features, shape=target_shape) for penalty in penalties]
-    return Recipe(module, Objective(cost, terms, importance), make("corruption", corruption, shape=shape))
+    terms: list[Penalty] = []
+    for penalty in penalties:
+        known = {"features": neck.out_features, "shape": target_shape, "link": cost.link, "beside": tuple(terms)}
+        terms.append(make("penalty", penalty, **known))
+    objective = Objective(cost, terms, importance, reconstruction)
+    return Recipe(module, objective, make("corruption", corruption, shape=shape))
+
+
+def network_of(network: Any, hidden: Any) -> Network:
+    """The network of that name or Spec, or of a pair of modules."""
+    if isinstance(network, tuple) and len(network) != 2:
+        raise out_of_range("network", "a name, a Spec or a pair of modules (encoder, decoder)", network)
+    made: Network = Custom(*network) if isinstance(network, tuple) else make("network", _with_hidden(network, hidden))
+    return made
 
 
 def _with_hidden(network: Any, hidden: Any) -> Any:

@@ -6,6 +6,8 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
 from torch import Tensor
 from torch.nn import functional
 
@@ -100,12 +102,25 @@ class Labels:
         return made
 
 
+def checked_classes(y: Any) -> Any:
+    """Classes of a classifier: one column, and no continuous numbers. Raises as scikit-learn does."""
+    values = column_or_1d(y, warn=True)
+    if values.dtype.kind == "f":
+        if np.isinf(values).any():
+            raise DataError("Input y contains infinity or a value too large for dtype('float64').")
+        check_classification_targets(values[np.isfinite(values)])
+    return values
+
+
 def beside(labels: Labels | None, role: str | None, y: Any, rows: int) -> dict[str, Tensor]:
     """The tensors that stand beside the data: ``label``, or ``cond`` (one-hot) where both sides are told."""
     if role is None or labels is None:
         return {}
     if y is None:
-        raise UsageError("this model learns from labels too; give y to fit (unknown ones as -1 or NaN), or --target.")
+        raise UsageError(
+            "this model requires y to be passed, but the target y is None; give y to fit (unknown ones as -1 or NaN), "
+            "or --target."
+        )
     if len(y) != rows:
         raise DataError(f"there are {len(y)} labels for {rows} rows; give one for each row.")
     encoded = labels.encode(y)

@@ -14,7 +14,15 @@ from ..data import open as open_source
 
 
 def read_rows(estimator: Any, X: Any, fitting: bool) -> Any:
-    """The rows of an array, a frame, a path or a source, checked as scikit-learn asks. Raises `DataError`."""
+    """The rows of an array, a frame, a path or a source, checked as scikit-learn asks. Raises `DataError`.
+
+    Rows whose kind does not show (grey levels that mean probabilities) stay a `Source`, for the processor to know.
+    """
+    rows = _checked(estimator, X, fitting)
+    return Source(rows, "binary") if fitting and isinstance(X, Source) and X.modality == "binary" else rows
+
+
+def _checked(estimator: Any, X: Any, fitting: bool) -> Any:
     if not fitting and _plain(estimator, X):
         return X
     if isinstance(X, str | Path):
@@ -23,7 +31,7 @@ def read_rows(estimator: Any, X: Any, fitting: bool) -> Any:
         processor = estimator.processor_
         X = align(X, processor.columns) if isinstance(processor, TableProcessor) else X
     rows = X.rows if isinstance(X, Source) else X
-    if isinstance(X, Source) and X.modality != "array" and not is_frame(rows):
+    if isinstance(X, Source) and X.modality not in ("array", "binary") and not is_frame(rows):
         if fitting:
             estimator.n_features_in_ = int(np.prod(rows.shape[1:]))
         return rows

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from sklearn.base import BaseEstimator
 from torch import nn
 
 from ..core import Spec, lookup
@@ -24,6 +25,7 @@ from ..core.files import write_atomic
 from ..networks.custom import Custom
 from ..train import Device, Trainer
 from ..train.device import SMALL
+from . import after
 from .labels import Labels
 from .recipe import Choice, Recipe
 
@@ -71,14 +73,16 @@ def _rebuild(config: dict[str, Any], folder: Path, encoder: nn.Module | None, de
     model = lookup("model", config["class"])(**given)
     if "labels" in config:
         model.labels_ = Labels.from_state(config["labels"])
+    if "prior" in config:
+        model.prior_ = _restored(config["prior"], encoder, decoder)
     resolved = model._copy({**given, **decided})
     processor = config["processor"]
     model.processor_ = lookup("processor", processor["name"]).from_state(processor["state"])
+    model.n_components_, model.code_shape_ = config["n_components"], tuple(config["code_shape"])
     _load_weights(model, resolved, folder, config)
     model._largest, model._resolved = largest(model.module_), decided
     model.choices_ = [Choice(**choice) for choice in config["choices"]]
     model.history_, model.metrics_ = config["history"], config["metrics"]
-    model.n_components_, model.code_shape_ = config["n_components"], tuple(config["code_shape"])
     model.n_features_in_ = config["n_features_in"]
     if config["feature_names"] is not None:
         model.feature_names_in_ = np.asarray(config["feature_names"], dtype=object)
@@ -161,6 +165,7 @@ def _config(model: BaseAutoencoder) -> dict[str, Any]:
         "scale": {"scale": model.module_.scale, "output": model.module_.scales_output},
         "n_features_in": vars(model).get("n_features_in_"),
         "feature_names": None if names is None else [str(name) for name in names],
+        **({"prior": _plain("prior", model.prior_)} if "prior_" in vars(model) else {}),
         **({"labels": model.labels_.state()} if "labels_" in vars(model) else {}),
     }
 
@@ -172,6 +177,9 @@ def _plain(name: str, value: Any) -> Any:
     if isinstance(value, Trainer):
         knobs = value.get_params(deep=False)
         return {"trainer": {key: _plain(key, item) for key, item in knobs.items() if key != "callbacks"}}
+    if isinstance(value, BaseEstimator):  # a model within a model
+        inner = {key: _plain(key, item) for key, item in value.get_params(deep=False).items()}
+        return {"model": {"name": type(value).part_name, "params": inner}}  # type: ignore[attr-defined]
     if isinstance(value, Device):
         return {"device": vars(value)}
     if isinstance(value, Custom) or (isinstance(value, tuple) and value and isinstance(value[0], nn.Module)):
@@ -198,6 +206,9 @@ def _restored(value: Any, encoder: nn.Module | None, decoder: nn.Module | None) 
         return Spec(held["name"], **{key: _restored(item, encoder, decoder) for key, item in held["params"].items()})
     if kind == "trainer":
         return Trainer(**{key: _restored(item, encoder, decoder) for key, item in held.items()})
+    if kind == "model":
+        inner = {key: _restored(item, encoder, decoder) for key, item in held["params"].items()}
+        return lookup("model", held["name"])(**inner)
     if kind == "device":
         return Device(**held)
     if kind == "custom":
@@ -244,13 +255,13 @@ def _load_weights(model: BaseAutoencoder, resolved: Any, folder: Path, config: d
     if _sha256(file) != config["weights_sha256"]:
         raise ModelError(f"{folder.name}/{WEIGHTS} was altered or truncated: its checksum does not match.")
     shapes = (model.processor_.shape, model.processor_.target_shape)
-    custom = any(isinstance(value, Custom) for value in resolved.get_params(deep=False).values())
+    custom = any(isinstance(value, Custom) for value in resolved.get_params().values())
     with torch.random.fork_rng(devices=[]), safe_open(file, "pt") as held:
         if not custom:
             with torch.device("meta"):
-                _parts_that_fit(resolved.build(*shapes), held, folder, config)
+                _parts_that_fit(after.place(resolved.build(*shapes), model), held, folder, config)
         # only now, with its size known to be that of the file, in memory: what the file does not hold is set up too
-        recipe = resolved.build(*shapes)
+        recipe = after.place(resolved.build(*shapes), model)
         for prefix, part in _parts_that_fit(recipe, held, folder, config).items():
             names = [name for name in held.keys() if name.startswith(prefix)]  # noqa: SIM118
             part.load_state_dict({name[len(prefix) :]: held.get_tensor(name) for name in names}, assign=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from ..core import Batch, Centred, FromData
+from ..core import AutoencoderModule, Batch, Centred, FromData, Sized
+from ..train import Stage
 from .recipe import Recipe
 
 INSIDE = 3.0
@@ -22,6 +23,8 @@ def centre(recipe: Recipe, sample: Batch) -> None:
     far = not 0.1 <= scale <= 1 or float(mean.abs().max()) > 5 * scale
     if far and scale > 0 and mean.shape == target.shape:
         module.standardise(mean, INSIDE * scale, loss.linear)
+        for stage in recipe.plan():
+            _as_the_whole(stage, module)
         mean, target = torch.zeros_like(mean), torch.zeros_like(target) if loss.linear else target
     if isinstance(module.encoder, Centred):
         module.encoder.centre(mean)
@@ -31,12 +34,28 @@ def centre(recipe: Recipe, sample: Batch) -> None:
         module.decoder.centre(start)
 
 
-def from_data(recipe: Recipe, sample: Batch) -> None:
-    """Let every part that starts from data look at some rows."""
-    for part in [*recipe.module.modules(), *recipe.objective.modules()]:
-        if isinstance(part, FromData):
-            with torch.no_grad():
-                part.begin(recipe.module, sample)
+def _as_the_whole(stage: Stage, module: AutoencoderModule) -> None:
+    """A stage that is given the data sees them as the whole module does; a label keeps its own units."""
+    if stage.inputs is None and stage.module is not module and module.shift is not None:
+        linear = stage.objective.loss.linear and not stage.supervised
+        stage.module.standardise(module.shift, module.scale, linear)
+
+
+def from_data(recipe: Recipe, sample: Batch, rows: int) -> None:
+    """Let every part that starts from data look at some rows, as the first stage that has it will see them.
+
+    ``rows``: how many there are to learn from, for the parts that ask.
+    """
+    whole = Stage(recipe.module, recipe.objective)
+    seen: set[int] = set()
+    for stage in [*recipe.plan(), whole]:
+        for part in stage.parts().modules():
+            if isinstance(part, Sized):
+                part.size(rows)
+            if isinstance(part, FromData) and id(part) not in seen:
+                seen.add(id(part))
+                with torch.no_grad():
+                    part.begin(stage.module, stage.prepare(sample))
 
 
 def matrices(recipe: Recipe) -> list[tuple[int, int]]:

@@ -36,7 +36,8 @@ def take(recipe: Recipe, model: BaseAutoencoder, freeze: str | None) -> None:
     shift = model.module_.shift
     if shift is not None:
         recipe.module.standardise(shift.clone(), model.module_.scale, model.module_.scales_output)
-    recipe.module.load_state_dict(there)
+    known = recipe.module.state_dict()
+    recipe.module.load_state_dict({name: there[name] for name in known})
     if freeze is not None:
         recipe.stages = [Stage(recipe.module, recipe.objective, recipe.corruption, partial(_lies_outside, freeze))]
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..core.batch import Batch, Output
+from ..core.errors import out_of_range
 from ..core.interfaces import Penalty
 from ..core.module import AutoencoderModule
 from ..core.registry import register
+
+SIDES = ("both", "encoder", "decoder")
 
 
 @register("penalty", "weight-decay")
@@ -24,6 +29,9 @@ class WeightDecay(Penalty):
     Parameters
     ----------
     weight : float or `Schedule`. λ of the sparse autoencoder's lecture notes, typically 1e-5 … 1e-3.
+    side : "both", "encoder" or "decoder". Whose weights pay.
+
+    Raises `UsageError` for an unknown side.
 
     Reference: Krogh & Hertz (1991), "A simple weight decay can improve generalization", equation 1.
 
@@ -37,8 +45,24 @@ class WeightDecay(Penalty):
     2.0
     """
 
+    def __init__(self, weight: Any = 1.0, side: str = "both") -> None:
+        super().__init__(weight)
+        self.side = checked_side(side)
+
     def forward(self, module: AutoencoderModule, batch: Batch, out: Output) -> Float[Tensor, ""]:
-        # a dict drops what is shared and, unlike a set, keeps the order of the sum the same in every run
-        parameters = dict.fromkeys([*module.encoder.parameters(), *module.decoder.parameters()])
-        squares = [weight.square().sum() for weight in parameters if weight.ndim > 1]
+        squares = [weight.square().sum() for weight in matrices(module, self.side)]
         return 0.5 * torch.stack(squares).sum() if squares else out.recon.new_zeros(())
+
+
+def checked_side(side: str) -> str:
+    """A side of the autoencoder. Raises `UsageError` for an unknown one."""
+    if side not in SIDES:
+        raise out_of_range("side", "'both', 'encoder' or 'decoder'", side)
+    return side
+
+
+def matrices(module: AutoencoderModule, side: str) -> list[nn.Parameter]:
+    """Weights of two or more dimensions on a side, each once."""
+    sides = [module.encoder, module.decoder] if side == "both" else [getattr(module, side)]
+    # a dict drops what is shared and, unlike a set, keeps the order the same in every run
+    return [p for p in dict.fromkeys(p for part in sides for p in part.parameters()) if p.ndim > 1]

@@ -87,6 +87,7 @@ def closed_form(stage: Stage) -> ClosedForm | None:
         and type(decoder) is DenseDecoder
         and type(module.bottleneck) is Identity
         and type(objective.loss) is Squared
+        and objective.reconstruction == 1
         and not objective.penalties
         and all(p.requires_grad for p in module.parameters())
     )

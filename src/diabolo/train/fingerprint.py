@@ -53,7 +53,8 @@ def _plain(value: Any) -> str | None:
 
 def _first_rows(feed: Feed | None) -> list[Tensor]:
     batches: Sequence[Batch] = [] if feed is None else list(islice(feed.batches(ROWS), 1))
-    return [tensor for batch in batches for tensor in (batch.x, batch.target, batch.scored) if tensor is not None]
+    held = [(batch.x, batch.target, batch.scored, batch.cond, batch.label) for batch in batches]
+    return [tensor for tensors in held for tensor in tensors if tensor is not None]
 
 
 def _add(digest: Any, tensors: Sequence[Tensor | nn.Parameter]) -> None:

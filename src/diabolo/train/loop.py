@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core import Batch, Feed, Output, SelfTrained, StepHook, make
-from ..core.errors import Interrupted, TrainingError
+from ..core.errors import Interrupted, TrainingError, UsageError
 from . import state
 from .callbacks import Callback
 from .closed_form import closed_form
@@ -39,6 +39,7 @@ class Loop:
         self, trainer: Trainer, stages: Sequence[Stage], feed: Feed, validation: Feed | None, seed: int
     ) -> None:
         self.trainer, self.stages, self.feed, self.validation, self.seed = trainer, list(stages), feed, validation, seed
+        self._everyone = (feed, validation)
         self.device = Device.of(trainer.device)
         self.schedule = make("schedule", trainer.schedule)
         self.batch_size = len(feed) if trainer.batch_size == "full" else min(int(trainer.batch_size), len(feed))
@@ -148,6 +149,7 @@ class Loop:
     def _enter_stage(self) -> None:
         for stage in self.stages:
             stage.parts().eval()
+        self._choose_rows()
         parts = self.stage.parts().to(self.device.torch)
         own = [part for part in parts.modules() if isinstance(part, SelfTrained)]
         owned = {id(p) for part in own for p in part.own_parameters()}
@@ -163,7 +165,18 @@ class Loop:
         self._parts = parts
         training_mode(self._parts)
         self._compute = self.device.compiled(self._forward)
-        self._closed = closed_form(self.stage) if self.device.exact else None
+        # the closed form leaves no output for other players to look at
+        self._closed = closed_form(self.stage) if self.device.exact and not own else None
+
+    def _choose_rows(self) -> None:
+        """A supervised stage goes over the rows whose label is known; all others over every row."""
+        self.feed, self.validation = self._everyone
+        if self.stage.supervised:
+            known = self.feed.labelled()
+            if known is None:
+                raise UsageError("a supervised stage needs labels, and no row to train on has one; give more to fit.")
+            self.feed = known
+            self.validation = self.validation.labelled() if self.validation is not None else None
 
     def _leave_stage(self) -> None:
         if self.best_tensors:

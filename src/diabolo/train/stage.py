@@ -19,7 +19,8 @@ class Stage:
 
     ``trainable`` chooses the module's parameters by name (None: all); ``inputs`` is a frozen map applied to
     the data first (the layers below, in greedy pre-training); ``supervised``: what is decoded is the label, over
-    rows whose label is known, not the data; ``epochs`` and ``lr`` override the trainer's.
+    rows whose label is known, not the data; ``epochs`` and ``lr`` override the trainer's; ``redraw`` draws rows that
+    are random themselves anew, before anything else.
     """
 
     module: AutoencoderModule
@@ -30,6 +31,7 @@ class Stage:
     inputs: Callable[[Tensor], Tensor] | None = None
     supervised: bool = False
     lr: float | None = None
+    redraw: Callable[[Batch], Batch] | None = None
 
     def parts(self) -> nn.ModuleList:
         """Module and objective as one, for devices, modes and checkpoints."""
@@ -50,6 +52,8 @@ class Stage:
 
     def prepare(self, batch: Batch) -> Batch:
         """The batch as this stage sees it, before corruption."""
+        if self.redraw is not None:
+            batch = self.redraw(batch)
         if self.inputs is not None:
             with torch.no_grad():
                 x = self.inputs(batch.x)
