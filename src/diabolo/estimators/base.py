@@ -317,7 +317,7 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
 
     def reconstruct(self, X: Any) -> Any:
         """Rows as they come back, of the kind given."""
-        data = self._apply(X, lambda batch: self.objective_.loss.link(self.module_.reconstruct(batch).recon))
+        data = self._apply(X, lambda batch: self.objective_.loss.link(self.module_.reconstruct(batch).per_row))
         return self.processor_.invert(torch.from_numpy(data))
 
     def score_samples(self, X: Any) -> np.ndarray:

@@ -128,7 +128,7 @@ def _model_error(model: Any, batch: Batch) -> ndarray:
     module.eval()
     try:
         output = module.reconstruct(batch.map(lambda tensor: tensor.to(device)))
-        recon = model.objective_.loss.to(device).link(output.recon).float().cpu()
+        recon = model.objective_.loss.to(device).link(output.per_row).float().cpu()
     finally:
         module.train(training)
     if recon.shape != batch.target.shape:
