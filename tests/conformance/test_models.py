@@ -22,6 +22,7 @@ from diabolo import Trainer, load
 from diabolo.core import Batch, lookup, names
 from diabolo.core.errors import ModelError
 from diabolo.data import MemoryFeed
+from diabolo.report.doctor import examine
 
 ROWS, EPOCHS = 160, 3
 PATIENT = {"patience": None}
@@ -214,3 +215,13 @@ def test_labels_are_known_again(name: str) -> None:
 def test_examples_name_models_that_there_are() -> None:
     later = {"count-vae", "topic-model"}
     assert {*EXAMPLES, *STAY} <= {*names("model"), *later}
+
+
+@every
+def test_the_doctor_finds_every_part_trained_and_alive(name: str) -> None:
+    model, X, y = fitted(name), *example(name)[1:]
+    codes = model.transform(X)
+    names = {finding.name for finding in examine(model, X, y)}
+    assert not names & {"a part without gradient", "an untrained part", "weights that are no numbers"}
+    assert not names & {"constant code", "constant scores", "constant rows"}
+    np.testing.assert_array_equal(model.transform(X), codes)
