@@ -15,6 +15,7 @@ from numpy import ndarray
 from torch import Tensor, nn
 
 from ..core import Batch, Discrete, Output, SelfTrained
+from ..core.errors import ModelError
 from ..data import MemoryFeed, Source
 from ..estimators.head import Headed
 from ..tasks.reduce import Comparison, compare
@@ -99,13 +100,18 @@ class Case:
         return found
 
     @cached_property
-    def batch(self) -> Batch:
-        """All rows as one batch, with labels beside them where the model learns from these."""
+    def _told(self) -> dict[str, Tensor]:
+        """The same, with labels beside them where the model learns from these."""
         model, y = self.model, self._y
         if model._label_role is not None and y is None and "labels_" in vars(model):
             y = model.predict(self.rows)
         beside = {} if y is None else model._beside(self.rows, y, len(self.rows), fitting=False)
-        return next(MemoryFeed({**self.encoded, **beside}, model.processor_.collate).batches(len(self.rows)))
+        return {**self.encoded, **beside}
+
+    @cached_property
+    def batch(self) -> Batch:
+        """All rows as one batch."""
+        return next(MemoryFeed(self._told, self.model.processor_.collate).batches(len(self.rows)))
 
     @cached_property
     def out(self) -> Output:
@@ -137,11 +143,13 @@ class Case:
         held = self.model.metrics_.get("comparison")
         if self._given is not None or held is not None:
             return self._given if self._given is not None else Comparison.from_dict(held)
-        shape, target = tuple(self.out.per_row.shape), tuple(self.batch.target.shape)
-        if len(self.rows) < 4 or (shape != target and self.model.processor_.defaults()["loss"].name != "mixed"):
+        if len(self.rows) < 4:
             return None
-        halves = [{name: t[start::2] for name, t in self.encoded.items()} for start in (0, 1)]
-        return compare(self.model, *halves)
+        halves = [{name: t[start::2] for name, t in self._told.items()} for start in (0, 1)]
+        try:
+            return compare(self.model, *halves)
+        except ModelError:
+            return None  # what it gives back has no squared error
 
     @cached_property
     def gradients(self) -> dict[str, dict[str, float]]:
