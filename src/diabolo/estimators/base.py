@@ -317,8 +317,11 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
 
     def reconstruct(self, X: Any) -> Any:
         """Rows as they come back, of the kind given."""
-        data = self._apply(X, lambda batch: self.objective_.loss.link(self.module_.reconstruct(batch).per_row))
+        data = self._apply(X, lambda batch: self.objective_.loss.link(self._decoded_code(batch)))
         return self.processor_.invert(torch.from_numpy(data))
+
+    def _decoded_code(self, batch: Batch) -> Tensor:
+        return self.module_.decode(self.module_.code(batch.x, batch.mask, batch.cond), batch)
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Minus the objective of every row (N,): higher is more normal (the negative ELBO's negative, for a VAE)."""
