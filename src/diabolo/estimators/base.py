@@ -127,7 +127,7 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         self._seed = self._seed_now()
         given = self._chosen_trainer().get_params(deep=False)
         trainer = Trainer(**{**given, "schedule": "constant", "validation": 0.0})
-        trainer.check()
+        trainer.check(online=True)
         recipe = self._again(feed, trainer) if fitted else self._compose(feed, trainer)
         self._finish(recipe, self.history_ if fitted else [])
         # what was trained first stays as it is: rows that come one by one move the last stage
