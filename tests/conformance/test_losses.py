@@ -99,7 +99,11 @@ EXAMPLES: dict[str, list[Example]] = {
     "gaussian": [Example(), Example({"scale": "entry", **BOUNDS}), Example({"scale": 0.7})],
     "log-cosh": [Example(), Example(BOUNDS)],
     "laplace": [Example(), Example({"scale": "entry", **BOUNDS}), Example({"scale": 0.7})],
-    "student": [Example(), Example({"dof": "learned", "scale": "entry", **BOUNDS}), Example({"dof": 2.0, "scale": 0.7})],
+    "student": [
+        Example(),
+        Example({"dof": "learned", "scale": "entry", **BOUNDS}),
+        Example({"dof": 2.0, "scale": 0.7}),
+    ],
     "poisson": [Example({}, count_target, log_counts)],
     "negative-binomial": [
         Example({}, count_target, log_counts),
