@@ -16,7 +16,7 @@ B, WIDTH, FEATURES = 6, 5, 3
 EXAMPLES: dict[str, dict[str, Any]] = {}
 """Parameters of penalties whose defaults do not suit this small model."""
 SAMPLED: set[str] = {
-    "code-norm", "decoder-gradient",
+    "code-norm", "decoder-gradient", "total-variation",
     "code-likelihood", "density-ratio", "dimension-kl", "discrepancy", "mutual-information", "total-correlation",
 }  # fmt: skip
 """Penalties that draw or compare samples of z, whose terms differ from call to call."""

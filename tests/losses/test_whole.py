@@ -124,7 +124,8 @@ def test_the_network_is_a_frozen_copy_and_no_part_of_the_model() -> None:
 
 
 def test_a_fitted_autoencoder_can_be_the_eye_of_another() -> None:
-    rows = np.random.default_rng(0).normal(size=(64, 6)).astype("float32")
+    random = np.random.default_rng(0)
+    rows = (random.normal(size=(64, 2)) @ random.normal(size=(2, 6))).astype("float32")
     eye = Autoencoder(3, trainer=Trainer(epochs=2), random_state=0).fit(rows)
     loss = Perceptual(eye, pixels=0.1)
     x, y = torch.from_numpy(rows[:5]), torch.zeros(5, 6)

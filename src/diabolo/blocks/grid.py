@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-import torch
 from torch import Tensor
 
 from ..core.errors import UsageError
@@ -47,6 +46,7 @@ def check_dims(dims: int | None) -> int | None:
 def on_grid(rows: Tensor, image: Sequence[int] | None = None, dims: int | None = None) -> Tensor:
     """Rows (B, *S) as (B, *positions, channels), without a copy.
 
+    >>> import torch
     >>> on_grid(torch.zeros(5, 64), image=(8, 8)).shape
     torch.Size([5, 8, 8, 1])
     """

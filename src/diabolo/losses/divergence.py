@@ -20,7 +20,9 @@ class Divergence(Shares):
     """How far the shares of the reconstruction are from those of the data, in nats.
 
         p = x / Σ x  (made even by a share ε),    q = softmax(recon)
-        forward KL(p ‖ q) = Σ p log p/q      reverse KL(q ‖ p)      jensen-shannon ½ KL(p ‖ m) + ½ KL(q ‖ m), m = ½(p + q)
+        forward         KL(p ‖ q) = Σ p log p/q
+        reverse         KL(q ‖ p)
+        jensen-shannon  ½ KL(p ‖ m) + ½ KL(q ‖ m),    m = ½(p + q)
 
     Forward covers all of p, reverse keeps to where p is, Jensen–Shannon is symmetric and at most log 2. Spectra,
     histograms, attention maps, compositions. A row of zeros is no distribution and costs nothing.

@@ -89,7 +89,7 @@ class Weighted(Reweighted):
             values = torch.as_tensor(weights, dtype=torch.float32)
         except (TypeError, ValueError, RuntimeError) as error:
             raise out_of_range("weights", "numbers of at least 0", weights) from error
-        if not (values.numel() and 0 <= float(values.min()) and 0 < float(values.max()) < math.inf):
+        if not (values.numel() and float(values.min()) >= 0 and 0 < float(values.max()) < math.inf):
             raise out_of_range("weights", "finite numbers of at least 0, not all 0", weights)
         self.register_buffer("weights", values, persistent=False)
 
