@@ -92,7 +92,7 @@ def test_the_penalties_do_what_they_say_to_a_model() -> None:
     free, apart = fitted(), fitted("orthogonality(weight=10.0)")
     offs = [np.corrcoef(m.transform(DIGITS).T)[np.triu_indices(4, 1)] for m in (free, apart)]
     assert np.abs(offs[1]).max() < 0.3 * np.abs(offs[0]).max()
-    weight = reader(fitted("orthogonality(weight=1.0, of='decoder')").module_, 4)
+    weight = reader(fitted("orthogonality(weight=10.0, of='decoder')").module_, 4)
     torch.testing.assert_close(weight.T @ weight, torch.eye(4), atol=0.05, rtol=0)
 
 
