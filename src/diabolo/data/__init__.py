@@ -3,6 +3,7 @@
 from .feed import MemoryFeed
 from .process_array import ArrayProcessor
 from .process_binary import BinaryProcessor
+from .process_counts import CountProcessor
 from .process_image import ImageProcessor
 from .process_table import TableProcessor
 from .record import Source, align
@@ -12,6 +13,7 @@ from .write import check_out, write
 __all__ = [
     "ArrayProcessor",
     "BinaryProcessor",
+    "CountProcessor",
     "ImageProcessor",
     "MemoryFeed",
     "Source",
