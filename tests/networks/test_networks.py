@@ -24,6 +24,10 @@ VARIANTS: dict[str, list[tuple[dict[str, Any], tuple[int, ...]]]] = {
         ({"hidden": (5,)}, (3, 2)),
         ({"hidden": (5,)}, (3, 2, 3)),
     ],
+    "pyramid": [
+        *(({"hidden": (5, 4), **options}, (7,)) for options in NORMS),
+        ({"hidden": (9,)}, (3, 2)),
+    ],
     "conv": [
         *(({"channels": (3, 4), **options}, (9, 7, 3)) for options in NORMS),
         *(({"channels": (3, 4), "stride": stride}, (9, 7, 3)) for stride in (1, 2, 3)),

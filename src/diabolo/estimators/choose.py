@@ -57,8 +57,8 @@ def network(shape: Shape, modality: str) -> Choice:
 
 def hidden(kind: str, shape: Shape, size: int) -> Choice:
     """Two layers that first widen small rows, then narrow; a convolution narrows by itself."""
-    if kind != "dense":
-        return Choice("hidden", (), "the convolution's levels do the narrowing")
+    if kind not in ("dense", "pyramid"):
+        return Choice("hidden", (), f"network {kind!r} does the narrowing by parameters of its own")
     first = min(256, max(64, 2 ** ceil(torch.tensor(4.0 * prod(shape)).log2().item())))
     widths = tuple(max(width, size) for width in (first, first // 2))
     return Choice("hidden", widths, f"from {prod(shape)} values to a code of {size} in two steps")
