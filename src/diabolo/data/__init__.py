@@ -4,6 +4,7 @@ from .feed import MemoryFeed
 from .process_array import ArrayProcessor
 from .process_binary import BinaryProcessor
 from .process_image import ImageProcessor
+from .process_sequence import SequenceProcessor, is_ragged
 from .process_table import TableProcessor
 from .record import Source, align
 from .source import open, processor_for
@@ -14,10 +15,12 @@ __all__ = [
     "BinaryProcessor",
     "ImageProcessor",
     "MemoryFeed",
+    "SequenceProcessor",
     "Source",
     "TableProcessor",
     "align",
     "check_out",
+    "is_ragged",
     "open",
     "processor_for",
     "write",

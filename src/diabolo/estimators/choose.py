@@ -47,8 +47,10 @@ def code_size(sample: Batch) -> Choice:
     return Choice("n_components", size, f"{needed} principal components hold 90 % of the variance of {width} columns")
 
 
-def network(shape: Shape, modality: str) -> Choice:
-    """Convolutions for large pictures, dense layers for everything else."""
+def network(shape: Shape, modality: str, asked: Spec | None = None) -> Choice:
+    """What the kind of data asks for; else convolutions for large pictures, dense layers for everything else."""
+    if asked is not None:
+        return Choice("network", asked, f"rows are of kind {modality!r}")
     values = prod(shape)
     if modality == "image" and values >= CONV_FROM and len(shape) in (2, 3):
         return Choice("network", "conv", f"pictures of {values} values: shared weights need fewer rows")
@@ -122,6 +124,7 @@ def loss(processor: Processor) -> Choice:
     """What the kind of data asks for."""
     spec = processor.defaults()["loss"]
     why = {
+        "categorical": "which token every step is, in nats",
         "mixed": "columns of several kinds, each with its own likelihood",
         "bernoulli": "every value is a 0 or a 1, drawn anew in every epoch",
     }.get(spec.name, "plain squared error")
