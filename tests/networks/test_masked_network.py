@@ -123,7 +123,7 @@ def test_every_visible_patch_is_seen_where_it_is(pool: str) -> None:
     """Gathered or not, the attention among visible patches is the same: the index of the shuffle is right."""
     net, batch, patches = module((6, 6), 2, pool=pool), seen((6, 6), 2), Patches((6, 6), 2)
     encoder, mask = net.encoder, batch.mask
-    tokens = encoder.inward(patches.split(batch.target)) + encoder.places
+    tokens = encoder.inward(patches.split(batch.target)) * encoder.gate + encoder.places
     h = encoder.head(encoder.body(tokens, mask))
     for row in range(5):
         expected = h[row][mask[row]]  # type: ignore[index]
@@ -131,7 +131,7 @@ def test_every_visible_patch_is_seen_where_it_is(pool: str) -> None:
         if pool == "none":
             torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
             z = encoder(batch.x, mask)
-            placed = net.decoder._placed(net.decoder.inward(z), net.decoder.token.expand(5, 9, -1), mask)
+            placed = net.decoder._placed(net.decoder.inward(z), mask)
             torch.testing.assert_close(placed[row][mask[row]], net.decoder.inward(z)[row])  # type: ignore[index]
             torch.testing.assert_close(placed[row][~mask[row]], net.decoder.token.expand(5, -1))  # type: ignore[index]
         else:
