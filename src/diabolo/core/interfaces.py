@@ -230,7 +230,13 @@ class StepHook(ABC):
 
 
 class Corruption(ABC):
-    """Damages what the encoder sees; never what the decoder must give back."""
+    """Damages what the encoder sees; never what the decoder must give back.
+
+    It may narrow ``mask`` (what the encoder looks at) and ``scored`` (where the loss counts).
+    """
+
+    defines_task: ClassVar[bool] = False
+    """Whether the loss means nothing without it, so that validation is corrupted too (by the same draws each time)."""
 
     @abstractmethod
     def __call__(self, batch: Batch, generator: torch.Generator | None = None) -> Batch: ...

@@ -5,6 +5,7 @@ from .process_array import ArrayProcessor
 from .process_binary import BinaryProcessor
 from .process_counts import CountProcessor
 from .process_image import ImageProcessor
+from .process_sequence import SequenceProcessor, is_ragged
 from .process_table import TableProcessor
 from .record import Source, align
 from .source import open, processor_for
@@ -16,10 +17,12 @@ __all__ = [
     "CountProcessor",
     "ImageProcessor",
     "MemoryFeed",
+    "SequenceProcessor",
     "Source",
     "TableProcessor",
     "align",
     "check_out",
+    "is_ragged",
     "open",
     "processor_for",
     "write",
