@@ -77,7 +77,7 @@ class GeneratorModule(AutoencoderModule):
 class Generator(nn.Module, SelfTrained):
     """Noise to rows or codes; pays for what gives it away.
 
-        critic forms: -log σ(D(made));    energy: the reconstruction error of G(noise)
+    critic forms: -log σ(D(made));    energy: the reconstruction error of G(noise)
     """
 
     optimizer = OPTIMIZER

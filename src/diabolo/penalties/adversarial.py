@@ -175,9 +175,7 @@ class DataCritic(Penalty, SelfTrained, FromData):
         rows = batch.repeat(out.latent.draws)
         with torch.no_grad():
             drawn = module.decode(prior_like(module, out.latent.z, rows), rows)
-            real, fake, new = (
-                self.seen(data, rows) for data in (rows.target, self.data(out.recon), self.data(drawn))
-            )
+            real, fake, new = (self.seen(data, rows) for data in (rows.target, self.data(out.recon), self.data(drawn)))
         return self.game.loss(self.critic, real, [fake, new])
 
 
