@@ -41,7 +41,16 @@ PARAMETERS = {
     "Trainer": "epochs batch_size lr optimizer schedule clip validation patience device callbacks",
 }
 METHODS = [
-    *("describe", "fit", "fit_prior", "fit_transform", "get_feature_names_out", "inverse_transform", "partial_fit", "plan"),
+    *(
+        "describe",
+        "fit",
+        "fit_prior",
+        "fit_transform",
+        "get_feature_names_out",
+        "inverse_transform",
+        "partial_fit",
+        "plan",
+    ),
     *("reconstruct", "sample", "save", "score", "score_samples", "start_from", "transform"),
 ]
 

@@ -48,8 +48,8 @@ class Batch(Record):
     """What one step sees.
 
     x       (B, *S)   what the encoder is given
-    target  (B, *T)   what the decoder must give back
-    mask    (B, *P)   bool, True at real (kept) positions; None: all are real
+    target  (B, *T)   what the decoder must give back; None where it must not know (reconstruction)
+    mask    (B, *P)   bool, True at real positions that the encoder may look at; None: all are
     scored  (B, *T')  bool, True where reconstruction counts; T' is a prefix of T; None: everywhere
     cond    (B, C)    what both sides are told (class, covariates); None: nothing
     label   (B,) or (B, K)  what is known of a row beside x: a class (long, -1: unknown) or numbers (NaN: unknown)

@@ -25,7 +25,7 @@ from ..train.loop import Loop
 from . import after, choose, saving, start, transfer
 from .labels import Labels, beside
 from .recipe import Choice, Recipe
-from .rows import read_rows, whole_lanes
+from .rows import read_rows, whole_lanes, without_padding
 
 CHUNK = 4096
 MIN_VALIDATION = 10
@@ -156,8 +156,12 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         if len(rows) < 2:
             raise DataError(f"an autoencoder learns from at least 2 rows; got {len(rows)} (n_samples={len(rows)}).")
         start = vars(self).get("_start")
-        self.processor_: Processor = start[0].processor_ if start is not None else processor_for(rows).fit(rows)
+        self.processor_: Processor = start[0].processor_ if start is not None else self._reader(rows).fit(rows)
         return self.processor_.encode(rows)
+
+    def _reader(self, rows: Any) -> Processor:
+        """The processor (not yet fitted) for these rows."""
+        return processor_for(rows)
 
     def _split(self, tensors: dict[str, Tensor]) -> tuple[MemoryFeed, MemoryFeed | None]:
         """Training and validation rows, drawn by the seed; too few rows for a validation part: none."""
@@ -230,7 +234,8 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         sample = next(feed.batches(choose.SAMPLE, seed=0))
         modality = self.processor_.part_name  # type: ignore[attr-defined]
         if params.get("network") == "auto":
-            choices.append(self._network_choice(choose.network(self.processor_.shape, modality)))
+            usual = choose.network(self.processor_.shape, modality, self.processor_.defaults().get("network"))
+            choices.append(self._network_choice(usual))
         if params.get("n_components") == "auto":
             network = choices[-1].value if choices and choices[-1].name == "network" else params.get("network")
             choices.append(self._code_choice(sample, network))
@@ -318,8 +323,10 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
 
     def reconstruct(self, X: Any) -> Any:
         """Rows as they come back, of the kind given."""
-        data = self._apply(X, lambda batch: self.objective_.loss.link(self.module_.decoded(batch)))
-        return self.processor_.invert(torch.from_numpy(data))
+        return self.processor_.invert(torch.from_numpy(self._apply(X, self._rebuilt)))
+
+    def _rebuilt(self, batch: Batch) -> Tensor:
+        return without_padding(self.objective_.loss.link(self.module_.decoded(batch)), batch.mask)
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Minus the objective of every row (N,): higher is more normal (the negative ELBO's negative, for a VAE)."""
@@ -358,7 +365,7 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         return -self.objective_.per_sample(self.module_, whole, self._recon(whole))[: len(batch)]
 
     def _recon(self, batch: Batch) -> Output:
-        return self.module_.reconstruct(batch)
+        return self.module_.reconstruct(batch, told=True)
 
     def _apply(self, X: Any, function: Callable[[Batch], Tensor], y: Any = None) -> np.ndarray:
         """``function`` over all rows, chunk by chunk; ``y``: what is known of them, for models that are told."""

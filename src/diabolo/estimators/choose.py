@@ -47,8 +47,10 @@ def code_size(sample: Batch) -> Choice:
     return Choice("n_components", size, f"{needed} principal components hold 90 % of the variance of {width} columns")
 
 
-def network(shape: Shape, modality: str) -> Choice:
-    """Convolutions for large pictures, dense layers for everything else."""
+def network(shape: Shape, modality: str, asked: Spec | None = None) -> Choice:
+    """What the kind of data asks for; else convolutions for large pictures, dense layers for everything else."""
+    if asked is not None:
+        return Choice("network", asked, f"rows are of kind {modality!r}")
     values = prod(shape)
     if modality == "image" and values >= CONV_FROM and len(shape) in (2, 3):
         return Choice("network", "conv", f"pictures of {values} values: shared weights need fewer rows")
@@ -57,8 +59,8 @@ def network(shape: Shape, modality: str) -> Choice:
 
 def hidden(kind: str, shape: Shape, size: int) -> Choice:
     """Two layers that first widen small rows, then narrow; a convolution narrows by itself."""
-    if kind != "dense":
-        return Choice("hidden", (), "the convolution's levels do the narrowing")
+    if kind not in ("dense", "pyramid"):
+        return Choice("hidden", (), f"network {kind!r} does the narrowing by parameters of its own")
     first = min(256, max(64, 2 ** ceil(torch.tensor(4.0 * prod(shape)).log2().item())))
     widths = tuple(max(width, size) for width in (first, first // 2))
     return Choice("hidden", widths, f"from {prod(shape)} values to a code of {size} in two steps")
@@ -125,6 +127,7 @@ def loss(processor: Processor) -> Choice:
     """What the kind of data asks for."""
     spec = processor.defaults()["loss"]
     why = {
+        "categorical": "which token every step is, in nats",
         "mixed": "columns of several kinds, each with its own likelihood",
         "bernoulli": "every value is a 0 or a 1, drawn anew in every epoch",
     }.get(spec.name, "plain squared error")

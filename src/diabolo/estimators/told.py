@@ -68,7 +68,7 @@ class ClassTold(BaseAutoencoder):
         size = self.labels_.size
         whole = whole_lanes(batch.repeat(size))
         told = replace(whole, cond=torch.eye(size).repeat(-(-len(whole) // size), 1)[: len(whole)])
-        cost = self.objective_.per_sample(self.module_, told, self.module_.reconstruct(told))
+        cost = self.objective_.per_sample(self.module_, told, self.module_.reconstruct(told, told=True))
         return cost[: len(batch) * size].view(-1, size) + self._class_share()
 
     def _class_share(self) -> float:
