@@ -35,8 +35,8 @@ def h(request: pytest.FixtureRequest, bottleneck: Bottleneck) -> Tensor:
 
 def test_features_are_last_and_positions_stay(bottleneck: Bottleneck, h: Tensor) -> None:
     latent = bottleneck(h)
-    assert latent.z.shape[:-1] == h.shape[:-1] and latent.z.shape[-1] == bottleneck.out_features
-    assert latent.code.shape == latent.z.shape
+    assert latent.z.shape == (B * latent.draws, *h.shape[1:-1], bottleneck.out_features)
+    assert latent.code.shape == (*h.shape[:-1], bottleneck.out_features)
     assert latent.z.isfinite().all() and latent.code.isfinite().all()
 
 
