@@ -23,7 +23,7 @@ class ContractiveAutoencoder(BaseAutoencoder):
     ----------
     contraction : λ >= 0 or a schedule, in the units of the loss.
     way, draws : of the Jacobian's norm: "exact", "estimate" by ``draws`` random directions, or "auto".
-    activation : of the code, such as "sigmoid" (the paper's; with ``hidden=()`` the norm has a closed form) or "linear".
+    activation : of the code, such as "sigmoid" (the paper's; with ``hidden=()`` in closed form) or "linear".
     n_components, network, hidden, loss, trainer, random_state : as in `Autoencoder`.
 
     >>> import numpy as np

@@ -104,7 +104,8 @@ def _layer(module: AutoencoderModule) -> tuple[nn.Linear, Any] | None:
     act = getattr(module.bottleneck, "act", None)
     if type(module.bottleneck) is Identity:
         return body.first, torch.ones_like
-    return (body.first, _SLOPES[type(act)]) if type(act) in _SLOPES else None
+    slope = next((found for kind, found in _SLOPES.items() if type(act) is kind), None)
+    return None if slope is None else (body.first, slope)
 
 
 def _one_layer(module: AutoencoderModule, batch: Batch) -> Tensor | None:
