@@ -35,7 +35,7 @@ def net(args: argparse.Namespace, seed: int, pretrain: bool) -> AutoencoderClass
     state = Checkpoint(args.out / f"sdae-{pretrain}-{seed}-{args.epochs}.state", resume=True, every=30.0)
     knobs: dict[str, Any] = {"batch_size": 100, "optimizer": "adam"}
     pile = StackedAutoencoder(
-        WIDTHS[-1], hidden=WIDTHS[:-1], network="dense(activation='sigmoid')", loss="bernoulli",
+        WIDTHS[-1], hidden=WIDTHS[:-1], network="dense(activation='sigmoid', tied=True)", loss="bernoulli",
         corruption="masking(share=0.1)", pretrain_epochs=args.pretrain_epochs, fine_tune=False,
         trainer=Trainer(epochs=args.pretrain_epochs, lr=args.pretrain_lr, **knobs),
     )  # fmt: skip
