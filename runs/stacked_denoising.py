@@ -55,7 +55,7 @@ def main() -> None:
     """Train every seed with and without pre-training, and print the table."""
     options = parser(__doc__)
     options.add_argument("--seeds", type=int, default=3)
-    options.add_argument("--epochs", type=int, default=30)
+    options.add_argument("--epochs", type=int, default=20)
     options.add_argument("--pretrain-epochs", type=int, default=10)
     options.add_argument("--lr", type=float, default=1e-3)
     options.add_argument("--pretrain-lr", type=float, default=1e-3)

@@ -25,7 +25,7 @@ MODELS = {name: model for name, model in EVERY.items() if "n_components" in insp
 """Those that are autoencoders themselves; the others hold one (`tests/estimators/test_supervised.py`)."""
 UNLABELLED = {"check_classifiers_classes": "-1 marks a row of unknown class, so it cannot be a class"}
 """What a classifier that takes unlabelled rows cannot pass; scikit-learn lets its own off by their names."""
-TABLES = {"check_regressor_data_not_an_array": "a frame is read as a table, its columns standardised; an array as it is"}
+TABLES = {"check_regressor_data_not_an_array": "a frame is a table, its columns standardised; an array is not"}
 
 
 def expected(estimator: Any) -> dict[str, str]:
