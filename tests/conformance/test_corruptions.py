@@ -10,7 +10,15 @@ import torch
 
 from diabolo.core import Batch, Corruption, Spec, lookup, make, names
 
-EXAMPLES: dict[str, dict[str, Any]] = {"noise": {"std": 0.5}, "masking": {"share": 0.5}}
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "noise": {"std": 0.5},
+    "masking": {"share": 0.5},
+    "salt-and-pepper": {"share": 0.5},
+    "dropout-columns": {"share": 0.5, "groups": 6},
+    "occlusion": {"blocks": 2},
+    "tokens": {"drop": 0.3, "mask": 0.3},
+    "several": {"parts": ["noise(std=0.5)", "masking(share=0.5)"]},
+}
 """Parameters under which a corruption certainly changes something; the defaults, if it has no entry."""
 
 
@@ -39,7 +47,11 @@ def test_the_encoder_sees_other_data_and_the_target_stays(corruption: Corruption
 
 def test_nothing_else_of_the_batch_is_touched(corruption: Corruption, batch: Batch) -> None:
     seen = corruption(batch, seeded())
-    assert seen.mask is batch.mask and seen.cond is batch.cond
+    assert seen.cond is batch.cond and seen.label is batch.label
+    if corruption.defines_task:  # what is hidden is not looked at, and only that is scored
+        assert seen.scored is not None and not torch.equal(seen.scored, torch.ones_like(seen.scored))
+    else:
+        assert seen.mask is batch.mask and seen.scored is batch.scored
 
 
 def test_dtype_is_kept(corruption: Corruption, batch: Batch) -> None:

@@ -24,6 +24,25 @@ VARIANTS: dict[str, list[tuple[dict[str, Any], tuple[int, ...]]]] = {
         ({"hidden": (5,)}, (3, 2)),
         ({"hidden": (5,)}, (3, 2, 3)),
     ],
+    "recurrent": [
+        ({"width": 5}, (7,)),
+        ({"width": 5, "cell": "lstm", "layers": 2, "bidirectional": False}, (7, 2)),
+        ({"width": 5, "reverse": True}, (4, 3, 2)),
+    ],
+    "transformer": [
+        ({"width": 8, "heads": 2, "depth": 1}, (7,)),
+        ({"width": 8, "heads": 2, "depth": 2, "positions": "learned", "dropout": 0.1}, (7, 2)),
+        ({"width": 8, "heads": 2, "depth": 1, "pool": "none"}, (4, 3, 2)),
+    ],
+    "masked": [
+        ({"width": 8, "heads": 2, "depth": 1, "decoder_width": 6, "decoder_depth": 1}, (7,)),
+        ({"width": 8, "heads": 2, "depth": 1, "patch": 3}, (9, 7, 3)),
+        ({"width": 8, "heads": 2, "depth": 1, "patch": (3,)}, (9, 2)),
+    ],
+    "pyramid": [
+        *(({"hidden": (5, 4), **options}, (7,)) for options in NORMS),
+        ({"hidden": (9,)}, (3, 2)),
+    ],
     "conv": [
         *(({"channels": (3, 4), **options}, (9, 7, 3)) for options in NORMS),
         *(({"channels": (3, 4), "stride": stride}, (9, 7, 3)) for stride in (1, 2, 3)),
@@ -70,7 +89,7 @@ def test_what_goes_in_comes_out_in_the_same_shape(name: str, params: dict[str, A
     h = encoder(torch.randn(B, *shape))
     recon = decoder(code_for(h))
     assert h.shape[0] == B and h.shape[-1] == FEATURES
-    assert (h.ndim == 2) == params.get("flat", True)
+    assert (h.ndim == 2) == params.get("flat", params.get("pool") != "none")
     assert recon.shape == (B, *shape)
 
 

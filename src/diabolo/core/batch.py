@@ -9,6 +9,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
@@ -48,8 +49,8 @@ class Batch(Record):
     """What one step sees.
 
     x       (B, *S)   what the encoder is given
-    target  (B, *T)   what the decoder must give back
-    mask    (B, *P)   bool, True at real (kept) positions; None: all are real
+    target  (B, *T)   what the decoder must give back; None where it must not know (reconstruction)
+    mask    (B, *P)   bool, True at real positions that the encoder may look at; None: all are
     scored  (B, *T')  bool, True where reconstruction counts; T' is a prefix of T; None: everywhere
     cond    (B, C)    what both sides are told (class, covariates); None: nothing
     label   (B,) or (B, K)  what is known of a row beside x: a class (long, -1: unknown) or numbers (NaN: unknown)
@@ -98,3 +99,15 @@ class Output(Record):
 
     latent: Latent
     recon: Tensor
+
+    @property
+    def per_row(self) -> Tensor:
+        """One recon a row (B, *T, …) where there are several draws: of the draw that counts most, the first of equals.
+
+        After `AutoencoderModule.reconstruct` the draws of a row are equal unless the bottleneck weighs them.
+        """
+        draws, weights = self.latent.draws, self.latent.weights
+        if draws == 1 or weights is None:
+            return self.recon[::draws]
+        best = weights.argmax(1)
+        return self.recon[torch.arange(len(best), device=best.device) * draws + best]

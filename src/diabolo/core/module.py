@@ -59,14 +59,24 @@ class AutoencoderModule(nn.Module):
         latent = self.encode(batch.x, batch.mask, batch.cond)
         return Output(latent, self.decode(latent.z, batch.repeat(latent.draws)))
 
-    def reconstruct(self, batch: Batch) -> Output:
-        """Like ``forward``, but what is decoded is the deterministic code, never a sample."""
+    def decoded(self, batch: Batch) -> Tensor:
+        """Parameters of p(x | code), one a row however many draws training takes; the target is not shown."""
+        unseen = replace(batch, target=None)  # type: ignore[arg-type]
+        return self.decode(self.code(batch.x, batch.mask, batch.cond), unseen)
+
+    def reconstruct(self, batch: Batch, told: bool = False) -> Output:
+        """Like ``forward``, but what is decoded is the deterministic code, never a sample.
+
+        ``told``: the decoder sees the target too, for likelihoods of one step given the true ones before it (scores);
+        else it cannot leak into what is reconstructed.
+        """
+        spread = batch if told else replace(batch, target=None)  # type: ignore[arg-type]
         h = self.features(batch.x, batch.mask, batch.cond)
         code = self.bottleneck.code(h, batch.mask)
         with torch.random.fork_rng(devices=[]):
             latent = self.bottleneck(h, batch.mask, batch.cond)
         z = code.repeat_interleave(latent.draws, 0) if latent.draws > 1 else code
-        return Output(replace(latent, z=z), self.decode(z, batch.repeat(latent.draws)))
+        return Output(replace(latent, z=z), self.decode(z, spread.repeat(latent.draws)))
 
     def sample(self, n: int, positions: tuple[int, ...] = (), cond: Tensor | None = None) -> Tensor:
         """Decoder output for n draws from the prior, told ``cond`` (n, C); ``positions``: those of a code.

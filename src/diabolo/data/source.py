@@ -14,7 +14,9 @@ from ..core import Processor
 from ..core.errors import DataError, UsageError, require, unknown
 from .process_array import ArrayProcessor
 from .process_binary import BinaryProcessor
+from .process_counts import CountProcessor
 from .process_image import ImageProcessor
+from .process_sequence import SequenceProcessor, is_ragged
 from .process_table import TableProcessor
 from .read_array import array_modality, array_source, read_idx, read_npy, read_numbers
 from .read_images import read_archive, read_folder
@@ -101,17 +103,21 @@ def open(
 
 
 def processor_for(rows: Any) -> Processor:
-    """The processor (not yet fitted) for a Source, a DataFrame (table), uint8 pictures (image) or an array.
+    """The processor (not yet fitted) for a Source, a DataFrame (table), uint8 pictures (image), sequences of unequal
+    length or an array.
 
     >>> type(processor_for(np.zeros((2, 8, 8), np.uint8))).__name__
     'ImageProcessor'
     """
     if isinstance(rows, Source):
-        if rows.modality in ("array", "binary"):
-            return ArrayProcessor() if rows.modality == "array" else BinaryProcessor()
+        asked = {"array": ArrayProcessor, "binary": BinaryProcessor, "counts": CountProcessor}
+        if rows.modality in asked:
+            return asked[rows.modality]()
         rows = rows.rows
     if _is_frame(rows):
         return TableProcessor()
+    if is_ragged(rows):
+        return SequenceProcessor()
     return ImageProcessor() if array_modality(np.asarray(rows)) == "image" else ArrayProcessor()
 
 

@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from ..core import Batch, Output, Processor, Redrawn, Spec
+from ..core import Batch, Output, Processor, Spec
 from ..core.errors import DataError, ModelError, out_of_range
 from ..core.interfaces import Shape
 from ..data import MemoryFeed, Source, processor_for
@@ -25,7 +25,7 @@ from ..train.loop import Loop
 from . import after, choose, saving, start, transfer
 from .labels import Labels, beside
 from .recipe import Choice, Recipe
-from .rows import read_rows, whole_lanes
+from .rows import read_rows, whole_lanes, without_padding
 
 CHUNK = 4096
 MIN_VALIDATION = 10
@@ -42,6 +42,7 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
 
     trainer: Trainer | None
     random_state: Any
+    labels_: Labels
     _label_role: ClassVar[str | None] = None
     """What y is for: "cond" (both sides are told the class), "label" (it is learnt), None (nothing)."""
     _numeric_labels: ClassVar[bool] = False
@@ -91,8 +92,8 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         if y is None and isinstance(X, Source):
             y = X.target
         if self._optional_labels and y is None:
-            if fitting:
-                vars(self).pop("labels_", None)
+            if fitting and "labels_" in vars(self):
+                del self.labels_
             return {}
         y = y if y is None else self._checked(y)
         if fitting and y is not None:
@@ -126,7 +127,7 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         self._seed = self._seed_now()
         given = self._chosen_trainer().get_params(deep=False)
         trainer = Trainer(**{**given, "schedule": "constant", "validation": 0.0})
-        trainer.check()
+        trainer.check(online=True)
         recipe = self._again(feed, trainer) if fitted else self._compose(feed, trainer)
         self._finish(recipe, self.history_ if fitted else [])
         # what was trained first stays as it is: rows that come one by one move the last stage
@@ -155,8 +156,12 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         if len(rows) < 2:
             raise DataError(f"an autoencoder learns from at least 2 rows; got {len(rows)} (n_samples={len(rows)}).")
         start = vars(self).get("_start")
-        self.processor_: Processor = start[0].processor_ if start is not None else processor_for(rows).fit(rows)
+        self.processor_: Processor = start[0].processor_ if start is not None else self._reader(rows).fit(rows)
         return self.processor_.encode(rows)
+
+    def _reader(self, rows: Any) -> Processor:
+        """The processor (not yet fitted) for these rows."""
+        return processor_for(rows)
 
     def _split(self, tensors: dict[str, Tensor]) -> tuple[MemoryFeed, MemoryFeed | None]:
         """Training and validation rows, drawn by the seed; too few rows for a validation part: none."""
@@ -193,7 +198,7 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(self._seed)
                 start.from_data(recipe, sample, len(feed))
-        recipe.redraw = self._redraw()
+        recipe.redraw = start.redraw(self.processor_)
         picked = self._decide_training(recipe, feed, trainer)
         self.choices_ = [*self.choices_, *picked, *choose.warnings(recipe, prod(self.processor_.target_shape))]
         return recipe
@@ -205,13 +210,9 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         after.place(recipe, self)
         transfer.take(recipe, self, vars(self).get("_start", (None, None))[1])
         recipe.objective.load_state_dict(self.objective_.state_dict())
-        recipe.redraw = self._redraw()
+        recipe.redraw = start.redraw(self.processor_)
         self._decide_training(recipe, feed, trainer)
         return recipe
-
-    def _redraw(self) -> Callable[[Batch], Batch] | None:
-        """What draws the data anew in every epoch, where they are random themselves."""
-        return self.processor_.redraw if isinstance(self.processor_, Redrawn) else None
 
     def _decide_training(self, recipe: Recipe, feed: MemoryFeed, trainer: Trainer | None) -> list[Choice]:
         base = trainer if trainer is not None else self._chosen_trainer()
@@ -233,7 +234,8 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         sample = next(feed.batches(choose.SAMPLE, seed=0))
         modality = self.processor_.part_name  # type: ignore[attr-defined]
         if params.get("network") == "auto":
-            choices.append(self._network_choice(choose.network(self.processor_.shape, modality)))
+            usual = choose.network(self.processor_.shape, modality, self.processor_.defaults().get("network"))
+            choices.append(self._network_choice(usual))
         if params.get("n_components") == "auto":
             network = choices[-1].value if choices and choices[-1].name == "network" else params.get("network")
             choices.append(self._code_choice(sample, network))
@@ -286,11 +288,11 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
     def fit_prior(self, X: Any, prior: Any = "mixture(components=10)", *, trainer: Trainer | None = None) -> Self:
         """Fit p(z) to the codes of rows, after training, so that `sample` draws from where the codes lie.
 
-        ``prior``: mixture (expectation-maximisation), flow (by gradient, with ``trainer``), or another by name or
-        Spec. ``prior_`` is what was fitted; it takes the place of a prior the model had, in every measure, and is
-        saved with the model. The next `fit` forgets it.
+        ``prior``: mixture (expectation-maximisation), flow or, over indices, autoregressive (by gradient, with
+        ``trainer``); a name, a text or a Spec. ``prior_`` is what was fitted; it takes the place of a prior the model
+        had, in every measure, and is saved with the model. The next `fit` forgets it.
 
-        Raises `UsageError` for a prior that can only be trained together with the model.
+        Raises `UsageError` for a prior that has nothing to fit, or can only be trained together with the model.
         """
         check_is_fitted(self)
         after.fit_prior(self, X, prior, trainer)
@@ -321,8 +323,10 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
 
     def reconstruct(self, X: Any) -> Any:
         """Rows as they come back, of the kind given."""
-        data = self._apply(X, lambda batch: self.objective_.loss.link(self.module_.reconstruct(batch).recon))
-        return self.processor_.invert(torch.from_numpy(data))
+        return self.processor_.invert(torch.from_numpy(self._apply(X, self._rebuilt)))
+
+    def _rebuilt(self, batch: Batch) -> Tensor:
+        return without_padding(self.objective_.loss.link(self.module_.decoded(batch)), batch.mask)
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Minus the objective of every row (N,): higher is more normal (the negative ELBO's negative, for a VAE)."""
@@ -361,7 +365,7 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         return -self.objective_.per_sample(self.module_, whole, self._recon(whole))[: len(batch)]
 
     def _recon(self, batch: Batch) -> Output:
-        return self.module_.reconstruct(batch)
+        return self.module_.reconstruct(batch, told=True)
 
     def _apply(self, X: Any, function: Callable[[Batch], Tensor], y: Any = None) -> np.ndarray:
         """``function`` over all rows, chunk by chunk; ``y``: what is known of them, for models that are told."""

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..core import Batch, Processor, Spec
+from ..core import Batch, Processor, Spec, make
 from ..core.interfaces import Shape
 from .recipe import Choice, Recipe
 
@@ -47,8 +47,10 @@ def code_size(sample: Batch) -> Choice:
     return Choice("n_components", size, f"{needed} principal components hold 90 % of the variance of {width} columns")
 
 
-def network(shape: Shape, modality: str) -> Choice:
-    """Convolutions for large pictures, dense layers for everything else."""
+def network(shape: Shape, modality: str, asked: Spec | None = None) -> Choice:
+    """What the kind of data asks for; else convolutions for large pictures, dense layers for everything else."""
+    if asked is not None:
+        return Choice("network", asked, f"rows are of kind {modality!r}")
     values = prod(shape)
     if modality == "image" and values >= CONV_FROM and len(shape) in (2, 3):
         return Choice("network", "conv", f"pictures of {values} values: shared weights need fewer rows")
@@ -57,8 +59,8 @@ def network(shape: Shape, modality: str) -> Choice:
 
 def hidden(kind: str, shape: Shape, size: int) -> Choice:
     """Two layers that first widen small rows, then narrow; a convolution narrows by itself."""
-    if kind != "dense":
-        return Choice("hidden", (), "the convolution's levels do the narrowing")
+    if kind not in ("dense", "pyramid"):
+        return Choice("hidden", (), f"network {kind!r} does the narrowing by parameters of its own")
     first = min(256, max(64, 2 ** ceil(torch.tensor(4.0 * prod(shape)).log2().item())))
     widths = tuple(max(width, size) for width in (first, first // 2))
     return Choice("hidden", widths, f"from {prod(shape)} values to a code of {size} in two steps")
@@ -68,6 +70,9 @@ def training(rows: int, values: int, matrices: Sequence[tuple[int, int]], given:
     """Batch size, optimiser and epochs, for rows of so many values and (short, long) sides of the weight matrices."""
     choices = []
     batch = given["batch_size"]
+    if batch == "auto" and given["optimizer"] != "auto" and make("optimizer", given["optimizer"]).closure:
+        batch = "full"
+        choices.append(Choice("batch_size", batch, "a line search needs the same rows at every try"))
     if batch == "auto":
         batch = 64 if rows < 4000 else 128 if rows < 20_000 else 256
         choices.append(Choice("batch_size", min(batch, rows), f"{rows} rows"))
@@ -122,6 +127,7 @@ def loss(processor: Processor) -> Choice:
     """What the kind of data asks for."""
     spec = processor.defaults()["loss"]
     why = {
+        "categorical": "which token every step is, in nats",
         "mixed": "columns of several kinds, each with its own likelihood",
         "bernoulli": "every value is a 0 or a 1, drawn anew in every epoch",
     }.get(spec.name, "plain squared error")

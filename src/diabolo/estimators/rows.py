@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.utils.validation import validate_data
+from torch import Tensor
 
 from ..core import Batch
 from ..core.errors import DataError
-from ..data import Source, TableProcessor, align
+from ..data import SequenceProcessor, Source, TableProcessor, align, is_ragged
 from ..data import open as open_source
 
 LANES = 32
@@ -39,7 +40,9 @@ def _checked(estimator: Any, X: Any, fitting: bool) -> Any:
         if fitting:
             estimator.n_features_in_ = int(np.prod(rows.shape[1:]))
         return rows
-    if isinstance(rows, np.ndarray) and rows.ndim > 2:
+    if (isinstance(rows, np.ndarray) and rows.ndim > 2) or is_ragged(rows):
+        return rows
+    if not fitting and isinstance(rows, list | tuple) and isinstance(estimator.processor_, SequenceProcessor):
         return rows
     try:
         if is_frame(rows):
@@ -70,6 +73,17 @@ def _plain(estimator: Any, X: Any) -> bool:
 def is_frame(rows: Any) -> bool:
     """Whether the rows are a pandas DataFrame, found without importing pandas."""
     return type(rows).__name__ == "DataFrame"
+
+
+def without_padding(data: Tensor, mask: Tensor | None) -> Tensor:
+    """Reconstructed rows with NaN at padded steps, as they stand in data; the processor cuts them off.
+
+    >>> without_padding(torch.ones(1, 3), torch.tensor([[True, True, False]]))
+    tensor([[1., 1., nan]])
+    """
+    if mask is None or mask.shape != data.shape[: mask.ndim]:
+        return data
+    return data.masked_fill(~mask.reshape(mask.shape + (1,) * (data.ndim - mask.ndim)), torch.nan)
 
 
 def whole_lanes(batch: Batch) -> Batch:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Callable
 
-from ..core import AutoencoderModule, Batch, Centred, FromData, Sized
+import torch
+from torch import Tensor
+
+from ..core import AutoencoderModule, Batch, Centred, FromData, Processor, Redrawn, Sized
 from ..train import Stage
 from .recipe import Recipe
 
@@ -17,6 +20,11 @@ def centre(recipe: Recipe, sample: Batch) -> None:
 
     Data far from unit scale, or far from zero, are also standardised inside the module.
     """
+    if not sample.x.is_floating_point():
+        return  # tokens have no mean
+    if sample.mask is not None:
+        _centre_padded(recipe, sample, sample.mask)
+        return
     mean, target = sample.x.mean(0), sample.target.mean(0)
     scale = float((sample.x - mean).square().mean().sqrt())
     module, loss = recipe.module, recipe.objective.loss
@@ -30,6 +38,18 @@ def centre(recipe: Recipe, sample: Batch) -> None:
         module.encoder.centre(mean)
     loss.measure(sample.target)
     start = loss.start(target)
+    if start is not None and isinstance(module.decoder, Centred):
+        module.decoder.centre(start)
+
+
+def _centre_padded(recipe: Recipe, sample: Batch, mask: Tensor) -> None:
+    """The same for sequences, which their processor has standardised: one mean a channel, over real steps alone."""
+    module, loss = recipe.module, recipe.objective.loss
+    seen, real = sample.x[mask], sample.target[mask]
+    if isinstance(module.encoder, Centred):
+        module.encoder.centre(seen.mean(0).expand(sample.x.shape[1:]))
+    loss.measure(real)
+    start = loss.start(real.mean(0).expand(sample.target.shape[1:]))
     if start is not None and isinstance(module.decoder, Centred):
         module.decoder.centre(start)
 
@@ -56,6 +76,11 @@ def from_data(recipe: Recipe, sample: Batch, rows: int) -> None:
                 seen.add(id(part))
                 with torch.no_grad():
                     part.begin(stage.module, stage.prepare(sample))
+
+
+def redraw(processor: Processor) -> Callable[[Batch], Batch] | None:
+    """What draws the data anew in every epoch, where they are random themselves."""
+    return processor.redraw if isinstance(processor, Redrawn) else None
 
 
 def matrices(recipe: Recipe) -> list[tuple[int, int]]:

@@ -50,7 +50,7 @@ class ClassTold(BaseAutoencoder):
     def reconstruct(self, X: Any, y: Any = None) -> Any:
         """Rows as they come back under their class; where none is given, under the likeliest one."""
         link = self.objective_.loss.link
-        data = self._apply(X, self._filled(lambda batch: link(self.module_.reconstruct(batch).recon)), y)
+        data = self._apply(X, self._filled(lambda batch: link(self.module_.reconstruct(batch).per_row)), y)
         return self.processor_.invert(torch.from_numpy(data))
 
     def score_samples(self, X: Any, y: Any = None) -> np.ndarray:
@@ -68,7 +68,7 @@ class ClassTold(BaseAutoencoder):
         size = self.labels_.size
         whole = whole_lanes(batch.repeat(size))
         told = replace(whole, cond=torch.eye(size).repeat(-(-len(whole) // size), 1)[: len(whole)])
-        cost = self.objective_.per_sample(self.module_, told, self.module_.reconstruct(told))
+        cost = self.objective_.per_sample(self.module_, told, self.module_.reconstruct(told, told=True))
         return cost[: len(batch) * size].view(-1, size) + self._class_share()
 
     def _class_share(self) -> float:

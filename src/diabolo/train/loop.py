@@ -332,6 +332,8 @@ class Loop:
             torch.manual_seed(self.seed)
             for batch in feed.batches(max(self.batch_size, 1024)):
                 batch = self.stage.prepare(batch.map(lambda tensor: tensor.to(self.device.torch)))
+                if self.stage.corruption is not None and self.stage.corruption.defines_task:
+                    batch = self.stage.corruption(batch)
                 out = self.stage.module(batch)
                 total, terms = self.stage.objective(self.stage.module, batch, out, self.total, self.total)
                 for name, value in {"loss": total, **terms}.items():
