@@ -294,3 +294,7 @@ class Feed(ABC):
     def labelled(self) -> Feed | None:
         """The rows whose label is known, None if there are none; all of them where the feed cannot tell."""
         return self
+
+    def balanced(self, share: float) -> Feed:
+        """With the rows whose label is known repeated until they are about ``share`` of all."""
+        return self

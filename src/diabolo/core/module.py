@@ -59,6 +59,10 @@ class AutoencoderModule(nn.Module):
         latent = self.encode(batch.x, batch.mask, batch.cond)
         return Output(latent, self.decode(latent.z, batch.repeat(latent.draws)))
 
+    def decoded(self, batch: Batch) -> Tensor:
+        """Parameters of p(x | code), one a row however many draws training takes."""
+        return self.decode(self.code(batch.x, batch.mask, batch.cond), batch)
+
     def reconstruct(self, batch: Batch) -> Output:
         """Like ``forward``, but what is decoded is the deterministic code, never a sample."""
         h = self.features(batch.x, batch.mask, batch.cond)

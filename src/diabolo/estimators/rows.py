@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.utils.validation import validate_data
 
+from ..core import Batch
 from ..core.errors import DataError
 from ..data import Source, TableProcessor, align
 from ..data import open as open_source
+
+LANES = 32
 
 
 def read_rows(estimator: Any, X: Any, fitting: bool) -> Any:
@@ -66,3 +70,12 @@ def _plain(estimator: Any, X: Any) -> bool:
 def is_frame(rows: Any) -> bool:
     """Whether the rows are a pandas DataFrame, found without importing pandas."""
     return type(rows).__name__ == "DataFrame"
+
+
+def whole_lanes(batch: Batch) -> Batch:
+    """The batch with its last row repeated up to whole vector lanes.
+
+    A sigmoid rounds differently in the last few entries of a tensor: whole lanes keep rows independent of order.
+    """
+    extra = -len(batch) % LANES
+    return batch.map(lambda t: torch.cat([t, t[-1:].expand(extra, *t.shape[1:])])) if extra else batch

@@ -92,7 +92,9 @@ class StackedAutoencoder(BaseAutoencoder):
         for k, level in enumerate(pile):
             terms = (penalties[k] if nested else self.penalties) or ()
             context = {"features": level.width, "shape": (pile[k - 1].width,) if k else shape}
-            objective = Objective(layer_loss(level, recipe.objective.loss), [make("penalty", p, **context) for p in terms])
+            objective = Objective(
+                layer_loss(level, recipe.objective.loss), [make("penalty", p, **context) for p in terms]
+            )
             module = AutoencoderModule(level.down, necks[k], level.up)
             below = Below(recipe.module, pile[:k]) if k else None
             corruption: Corruption | None = make("corruption", corruptions[k], shape=context["shape"])

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from ..core import Batch
 from ..core.errors import DataError
-from .base import BaseAutoencoder, whole_lanes
+from .base import BaseAutoencoder
 from .labels import UNKNOWN
+from .rows import whole_lanes
 
 
 class ClassTold(BaseAutoencoder):
@@ -35,7 +36,8 @@ class ClassTold(BaseAutoencoder):
 
     def predict(self, X: Any) -> np.ndarray:
         """The likeliest class of each row (N,)."""
-        return self.labels_.decode(torch.from_numpy(self._apply(X, self._best)))
+        best = torch.from_numpy(self._apply(X, self._best))
+        return self.labels_.decode(best)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities (N, classes), in the order of ``classes_``."""
