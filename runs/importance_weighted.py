@@ -3,9 +3,9 @@
     python -m runs.importance_weighted --data DIR --seeds 3      # start it again to resume
 
 784-200-200-50-200-200-784, tanh, Bernoulli; Adam with eps 1e-4, batches of 100, 30 epochs, lr 1e-3, then 3e-4 from
-50 %, 1e-4 from 80 % of training. L_500 by importance sampling on the first 1,000 test pictures, the ELBO (L_1, mean of 20
-draws) on the same, active units on all 10,000; test pictures are binarised once, by a seed of their own. Nothing is
-chosen by a test picture: the settings are fixed above. The state is written to ``--out`` as training goes, and a
+50 %, 1e-4 from 80 % of training. L_500 by importance sampling on the first 1,000 test pictures, the ELBO (L_1, mean
+of 20 draws) on the same, active units on all 10,000; test pictures are binarised once, by a seed of their own. Nothing
+is chosen by a test picture: the settings are fixed above. The state is written to ``--out`` as training goes, and a
 model that is done is kept there.
 
 The marginal Bernoulli (every pixel by its training mean) stands beside it: what a collapsed model would reach.

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from math import prod
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from diabolo.bottlenecks.finite import FSQ
+from diabolo.core import AutoencoderModule, Batch
 from diabolo.core.errors import UsageError
+from diabolo.core.metrics import used
+
+
+class Passing(nn.Module):
+    def forward(self, x: Tensor, *rest: Any) -> Tensor:
+        return x
+
 
 LEVELS = [(8, 6, 5), (8, 5, 5, 5), (3, 4), (7,)]
 
@@ -60,6 +70,21 @@ def test_levels_are_used_again_where_there_are_more_values(features: int, sizes:
     assert indices.shape == ((50, 4) if len(sizes) == 1 else (50, 4, len(sizes)))
     assert (indices.view(200, -1) < torch.tensor(sizes)).all()
     torch.testing.assert_close(bottleneck.indices_to_codes(indices), codes)
+
+
+def test_the_first_features_fill_the_levels_whatever_their_scale() -> None:
+    x = torch.randn(500, 3) * torch.tensor([1e-3, 1.0, 50.0]) + torch.tensor([0.0, -4.0, 900.0])
+    bottleneck = FSQ(3, (8, 6, 5))
+    assert bottleneck.code(x)[:, 0].unique().numel() == 1
+    bottleneck.begin(AutoencoderModule(Passing(), bottleneck, Passing()), Batch(x, x))
+    codes = bottleneck.code(x)
+    assert [column.unique().numel() for column in codes.T] == [8, 6, 5]
+    assert used(bottleneck.codes_to_indices(codes).numpy(), 240) > 0.7
+
+
+def test_equal_codes_are_equal_bits() -> None:
+    codes = FSQ(2, (5, 5)).code(torch.tensor([[-0.01, 0.01]]))
+    assert codes.view(torch.int32).tolist() == [[0, 0]]
 
 
 def test_parameters_out_of_range() -> None:

@@ -19,10 +19,14 @@ def trained(**params: Any) -> VQ:
     return VQ(**{"features": 4, "codes": 5, "revive": 0.0, **params}).train()
 
 
-def step(bottleneck: Any, h: Tensor, mask: Tensor | None = None) -> Any:
+LATE = 10_000
+"""A step after the warm-up of the running means."""
+
+
+def step(bottleneck: Any, h: Tensor, mask: Tensor | None = None, number: int = LATE) -> Any:
     """One training step of the bottleneck alone, without an optimiser."""
     latent = bottleneck(h.requires_grad_(), mask)
-    bottleneck.after_step(0, 1)
+    bottleneck.after_step(number, 1)
     return latent
 
 
@@ -154,14 +158,15 @@ def test_commitment_is_the_squared_distance_to_the_code_summed_over_the_sample()
 @pytest.mark.parametrize("groups", [1, 2])
 def test_codes_are_the_running_means_of_what_chose_them(groups: int) -> None:
     """m ← γ m + (1 − γ) s, N ← γ N + (1 − γ) n, e = m / N, written out."""
-    decay, width = 0.9, 4 // groups
-    bottleneck = trained(groups=groups, decay=decay)
+    width = 4 // groups
+    bottleneck = trained(groups=groups, decay=0.9)
     book(bottleneck).start(torch.randn(30, 4))
     count = book(bottleneck).share.clone()
     total = book(bottleneck).table * count.unsqueeze(2)
-    for _ in range(20):
+    for number in range(100):
+        decay = min(0.9, (1 + number) / (10 + number))
         h = torch.randn(8, 3, 4)
-        index = step(bottleneck, h).indices.reshape(24, groups)
+        index = step(bottleneck, h, number=number).indices.reshape(24, groups)
         parts = h.detach().reshape(24, groups, width)
         for group in range(groups):
             for code in range(5):
@@ -198,7 +203,7 @@ def test_nothing_moves_unless_the_encoder_trains(how: str) -> None:
     before = [buffer.clone() for buffer in bottleneck.buffers()]
     bottleneck(torch.randn(9, 4, requires_grad=how != "frozen encoder"))
     if how != "no step":
-        bottleneck.after_step(0, 1)
+        bottleneck.after_step(LATE, 1)
         assert all(torch.equal(now, then) for now, then in zip(bottleneck.buffers(), before, strict=True))
     assert torch.equal(book(bottleneck).codes, before[0])
 
@@ -227,8 +232,8 @@ def test_every_code_comes_into_use_with_revival_and_few_without(ema: bool) -> No
     for revive in (0.0, 0.1):
         torch.manual_seed(0)
         bottleneck = VQ(2, 32, revive=revive, ema=ema, decay=0.8).train()
-        for _ in range(60):
-            latent = step(bottleneck, h)
+        for number in range(60):
+            latent = step(bottleneck, h, number=number)
         used[revive] = latent.indices.unique().numel()
     assert used[0.0] <= 8 and used[0.1] >= 28
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -52,6 +53,19 @@ WRONG_USE = {
     "--max-time soon": "a time must be positive",
     "--freeze encoder": "--init",
     "--beta 2": "--beta does not apply to model 'autoencoder'",
+    "--set k": "--set must be NAME=VALUE",
+    "--set hiden=(4,)": "model 'autoencoder' has no parameter 'hiden'; did you mean 'hidden'?",
+    "--set random_state=3": "--set does not give 'random_state'; use --seed",
+    "--set trainer__validaton=0.2": "did you mean 'trainer__validation'?",
+    "--set trainer__validation=2": "validation must be a share",
+    "--set n_components=0": "n_components must be an int of at least 1",
+    "--optimizer lbfgs --batch-size 32": "batch_size must be 'full' for optimizer 'lbfgs'",
+    "--task clasify": "did you mean 'classify'?",
+    "--task classify": "model 'classifier' learns from labels, and rows.npy has none",
+    "--model conditional-vae": "name their column (or their array in an NPZ file) with --target",
+    "--model classifier --task regress": "contradict each other",
+    "--task classify --model adversarial": "learns from labels itself",
+    "--latent 3 --set n_components=3": "give the same parameter",
     "--as pixels": "modality 'pixels' is unknown",
     "--size big": "size must be a height and width",
     "--target label": "--target does not apply",
@@ -59,10 +73,14 @@ WRONG_USE = {
 }
 
 
+def _split(words: str) -> list[str]:
+    """Options and their values; a value may hold blanks."""
+    return [part for pair in re.findall(r"(--\S+) ((?:(?! --).)+)", words) for part in pair]
+
+
 @pytest.mark.parametrize("words", WRONG_USE)
 def test_wrong_use_is_told(fails: Run, data: Path, tmp_path: Path, words: str) -> None:
-    option, _, value = words.partition(" ")
-    message = fails(2, "fit", data / "rows.npy", "--out", tmp_path / "m", option, value)
+    message = fails(2, "fit", data / "rows.npy", "--out", tmp_path / "m", *_split(words))
     assert WRONG_USE[words] in message
     assert not (tmp_path / "m").exists()
 

@@ -16,15 +16,18 @@ from diabolo.cli.main import app
 
 DATA = "--as --target --key --exclude --array --include --no-header --strict --size"
 COMMANDS = {
-    "fit": "DATA --out -o --model --latent --hidden --network --loss --corruption --penalty --beta --init --freeze "
-    "--epochs --batch-size --lr --optimizer --schedule --clip --patience --seed --device --precision --holdout "
-    f"--config --resume --dry-run --max-time --log-dir {DATA} --force",
+    "fit": "DATA --out -o --task --model --latent --hidden --network --loss --corruption --penalty --beta --set --init "
+    "--freeze --epochs --batch-size --lr --optimizer --schedule --clip --patience --seed --device --precision "
+    f"--holdout --config --resume --dry-run --max-time --log-dir {DATA} --force",
     "encode": f"MODEL DATA --out -o {DATA} --force",
     "decode": "MODEL CODES --out -o --force",
     "reconstruct": f"MODEL DATA --out -o {DATA} --force",
     "score": f"MODEL DATA --out -o {DATA} --force",
+    "predict": f"MODEL DATA --out -o {DATA} --force",
+    "sample": "MODEL N --out -o --class --seed --force",
     "info": "MODEL --json",
     "report": f"MODEL DATA --out -o {DATA} --force",
+    "doctor": f"MODEL DATA {DATA} --json",
     "parts": "[AXIS] --json",
     "demo": "--out -o --seed",
 }
@@ -38,7 +41,16 @@ PARAMETERS = {
     "Trainer": "epochs batch_size lr optimizer schedule clip validation patience device callbacks",
 }
 METHODS = [
-    *("describe", "fit", "fit_transform", "get_feature_names_out", "inverse_transform", "partial_fit", "plan"),
+    *(
+        "describe",
+        "fit",
+        "fit_prior",
+        "fit_transform",
+        "get_feature_names_out",
+        "inverse_transform",
+        "partial_fit",
+        "plan",
+    ),
     *("reconstruct", "sample", "save", "score", "score_samples", "start_from", "transform"),
 ]
 

@@ -22,12 +22,6 @@ def build(name: str) -> Bottleneck:
     return make("bottleneck", Spec(name, **EXAMPLES.get(name, {})), features=FEATURES)
 
 
-def width(bottleneck: Bottleneck) -> int:
-    """Features of one position; those of a pyramid, which gives a tuple, joined."""
-    wanted = bottleneck.in_features
-    return wanted if isinstance(wanted, int) else sum(wanted)
-
-
 @pytest.fixture(params=names("bottleneck"))
 def bottleneck(request: pytest.FixtureRequest) -> Bottleneck:
     return build(request.param)
@@ -36,13 +30,13 @@ def bottleneck(request: pytest.FixtureRequest) -> Bottleneck:
 @pytest.fixture(params=POSITIONS.values(), ids=POSITIONS.keys())
 def h(request: pytest.FixtureRequest, bottleneck: Bottleneck) -> Tensor:
     random = torch.Generator().manual_seed(1)
-    return torch.randn(B, *request.param, width(bottleneck), generator=random)
+    return torch.randn(B, *request.param, bottleneck.in_features, generator=random)
 
 
 def test_features_are_last_and_positions_stay(bottleneck: Bottleneck, h: Tensor) -> None:
     latent = bottleneck(h)
-    assert latent.z.shape[:-1] == h.shape[:-1] and latent.z.shape[-1] == bottleneck.out_features
-    assert latent.code.shape == latent.z.shape
+    assert latent.z.shape == (B * latent.draws, *h.shape[1:-1], bottleneck.out_features)
+    assert latent.code.shape == (*h.shape[:-1], bottleneck.out_features)
     assert latent.z.isfinite().all() and latent.code.isfinite().all()
 
 
@@ -70,7 +64,7 @@ def test_a_posterior_stands_over_batch_and_positions(bottleneck: Bottleneck, h: 
 
 
 def test_what_stands_at_padded_positions_does_not_matter(bottleneck: Bottleneck) -> None:
-    h = torch.randn(B, 5, width(bottleneck), generator=torch.Generator().manual_seed(1))
+    h = torch.randn(B, 5, bottleneck.in_features, generator=torch.Generator().manual_seed(1))
     mask = torch.arange(5) < torch.tensor([[5], [3], [1], [4]])
     other = torch.where(mask[..., None], h, 100.0)
     bottleneck.eval()

@@ -10,7 +10,15 @@ import torch
 
 from diabolo.core import Batch, Corruption, Spec, lookup, make, names
 
-EXAMPLES: dict[str, dict[str, Any]] = {"noise": {"std": 0.5}, "masking": {"share": 0.5}}
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "noise": {"std": 0.5},
+    "masking": {"share": 0.5},
+    "salt-and-pepper": {"share": 0.5},
+    "dropout-columns": {"share": 0.5, "groups": 6},
+    "occlusion": {"blocks": 2},
+    "tokens": {"drop": 0.3, "mask": 0.3},
+    "several": {"parts": ["noise(std=0.5)", "masking(share=0.5)"]},
+}
 """Parameters under which a corruption certainly changes something; the defaults, if it has no entry."""
 
 

@@ -47,6 +47,36 @@ def mixed_best(loss: Any, target: Tensor) -> Tensor:
     return best
 
 
+def count_target(loss: Any, random: torch.Generator) -> Tensor:
+    return torch.poisson(torch.full((B, *SHAPE), 3.0), generator=random)
+
+
+def share_target(loss: Any, random: torch.Generator) -> Tensor:
+    counts = count_target(loss, random) + 0.5
+    return counts / counts.sum(loss.axes(counts.ndim), keepdim=True)
+
+
+def picture_target(loss: Any, random: torch.Generator) -> Tensor:
+    return 0.1 + 0.8 * torch.rand(B, 8, 8, generator=random)
+
+
+def features(x: Tensor) -> Tensor:
+    """Of a network that is given: smooth, and blind to nothing here."""
+    return torch.sin(x.flatten(1).cumsum(1)) + x.flatten(1)
+
+
+def itself(loss: Any, target: Tensor) -> Tensor:
+    return target
+
+
+def log_counts(loss: Any, target: Tensor) -> Tensor:
+    return torch.log(target.clamp(min=1e-8))
+
+
+def no_surplus(loss: Any, target: Tensor) -> Tensor:
+    return torch.stack([log_counts(loss, target), torch.full_like(target, -30.0)], -1)
+
+
 @dataclass
 class Example:
     """How a loss is tried.
@@ -67,6 +97,38 @@ EXAMPLES: dict[str, list[Example]] = {
     "absolute": [Example(), Example(BOUNDS)],
     "huber": [Example({"delta": 0.3}), Example(BOUNDS)],
     "gaussian": [Example(), Example({"scale": "entry", **BOUNDS}), Example({"scale": 0.7})],
+    "log-cosh": [Example(), Example(BOUNDS)],
+    "laplace": [Example(), Example({"scale": "entry", **BOUNDS}), Example({"scale": 0.7})],
+    "student": [
+        Example(),
+        Example({"dof": "learned", "scale": "entry", **BOUNDS}),
+        Example({"dof": 2.0, "scale": 0.7}),
+    ],
+    "poisson": [Example({}, count_target, log_counts)],
+    "negative-binomial": [
+        Example({}, count_target, log_counts),
+        Example({"dispersion": "shared"}, count_target, log_counts),
+        Example({"dispersion": 2.0, "zero_inflated": True}, count_target, no_surplus),
+    ],
+    "multinomial": [Example({}, count_target, log_counts), Example({"over": "last"}, share_target)],
+    "divergence": [
+        Example({"direction": direction, "over": over}, share_target, log_counts)
+        for direction, over in (("forward", "row"), ("reverse", "last"), ("jensen-shannon", "row"))
+    ],
+    "weighted": [
+        Example({"weights": [1.0, 0.5, 3.0]}),
+        Example({"weights": [[1.0], [2.0]], "loss": "gaussian(scale='entry')"}),
+    ],
+    "boundary": [Example({"width": 1, "weight": 0.5}), Example({"loss": "huber(delta=0.3)", "image": [3, 2]})],
+    "structural": [
+        Example({"window": 5}, picture_target, itself),
+        Example({"scales": 2, "low": 0.0, "high": 1.0, "window": 3}, picture_target),
+    ],
+    "perceptual": [Example({"features": features}), Example({"features": features, "pixels": 0.1, **BOUNDS})],
+    "wavelet": [
+        Example({"wavelet": "haar", "weights": [1.0, 2.0]}),
+        Example({"wavelet": "db4", "norm": "absolute", "levels": 2}, picture_target),
+    ],
     "categorical": [Example({"classes": 4}, class_target, lambda loss, target: 30.0 * functional.one_hot(target, 4))],
     "mixed": [
         Example({"columns": MIXED}, mixed_target, mixed_best, lambda scored: scored.repeat_interleave(WIDTHS, 1))
@@ -180,6 +242,7 @@ def test_order_of_the_batch_is_irrelevant(case: Case) -> None:
 
 def test_start_is_where_link_gives_the_mean(case: Case) -> None:
     mean = case.target.float().mean(0)
+    case.loss.measure(case.target.float())
     start = case.loss.start(mean)
     if start is not None:
         assert start.shape == case.loss.recon_shape(tuple(mean.shape))

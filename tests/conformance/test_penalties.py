@@ -16,15 +16,23 @@ B, WIDTH, FEATURES = 6, 5, 3
 EXAMPLES: dict[str, dict[str, Any]] = {}
 """Parameters of penalties whose defaults do not suit this small model."""
 SAMPLED: set[str] = {
-    "code-norm", "decoder-gradient",
+    "adversarial", "code-norm", "contractive", "data-critic", "decoder-gradient", "feature-matching", "l1",
+    "total-variation",
     "code-likelihood", "density-ratio", "dimension-kl", "discrepancy", "mutual-information", "total-correlation",
 }  # fmt: skip
 """Penalties that draw or compare samples of z, whose terms differ from call to call."""
 
-OF_THE_DECODER = {"decoder-gradient"}
-"""Penalties whose term does not depend on the code where the decoder is linear."""
+DECODER_ONLY = {"data-critic", "decoder-gradient"}
+"""Penalties that the encoder must not feel, or does not where the decoder is linear."""
 NECKS = {"top-down": "hierarchical", "autoregressive": "vq"}
 """Bottlenecks of priors that borrow from theirs."""
+
+
+BOTTLENECKS: dict[str, Any] = {
+    "sparsity": Spec("activated", activation="sigmoid"),
+    "dead-units": Spec("top-k", k=1, patience=1),
+}
+"""Bottlenecks of penalties that are only for codes of a kind; the others are tried with a Gaussian one."""
 
 
 class TinyEncoder(Encoder):
@@ -46,9 +54,13 @@ class TinyDecoder(Decoder):
 
 
 @pytest.fixture
-def module() -> AutoencoderModule:
+def module(request: pytest.FixtureRequest) -> AutoencoderModule:
     torch.manual_seed(0)
-    bottleneck = make("bottleneck", "gaussian", features=FEATURES)
+    asked = request.getfixturevalue("penalty").name if "penalty" in request.fixturenames else ""
+    bottleneck = make("bottleneck", BOTTLENECKS.get(asked, "gaussian"), features=FEATURES)
+    if asked == "dead-units":
+        bottleneck.idle[1:] = 10**9
+        bottleneck.watch = lambda z, mask: None
     prior = make("prior", "normal", features=FEATURES)
     return AutoencoderModule(TinyEncoder(bottleneck.in_features), bottleneck, TinyDecoder(), prior)
 
@@ -73,8 +85,9 @@ def test_a_finite_term_for_each_sample_or_one_for_all(
 
 def test_the_gradient_reaches_the_encoder(penalty: Penalty, module: AutoencoderModule, batch: Batch) -> None:
     penalty(module, batch, module(batch)).mean().backward()
-    side = module.decoder if type(penalty).part_name in OF_THE_DECODER else module.encoder
-    gradient = side.layer.weight.grad
+    decoder_only = type(penalty).part_name in DECODER_ONLY
+    gradient = (module.decoder if decoder_only else module.encoder).layer.weight.grad
+    assert not decoder_only or module.encoder.layer.weight.grad is None
     assert gradient is not None and gradient.isfinite().all() and gradient.ne(0).any()
 
 

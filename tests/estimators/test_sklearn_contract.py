@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -18,8 +19,16 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from diabolo import Autoencoder, Trainer
 from diabolo.core import lookup, names
 
-MODELS: dict[str, Any] = {name: lookup("model", name) for name in names("model")}
+EVERY: dict[str, Any] = {name: lookup("model", name) for name in names("model")}
 """Every public estimator by its registered name."""
+MODELS = {name: model for name, model in EVERY.items() if "n_components" in inspect.signature(model).parameters}
+"""Those that are autoencoders themselves; the others hold one (`tests/estimators/test_supervised.py`)."""
+UNLABELLED = {"check_classifiers_classes": "-1 marks a row of unknown class, so it cannot be a class"}
+"""What a classifier that takes unlabelled rows cannot pass; scikit-learn lets its own off by their names."""
+
+
+def expected(estimator: Any) -> dict[str, str]:
+    return UNLABELLED if is_classifier(estimator) else {}
 
 
 def quick(**knobs: Any) -> Trainer:
@@ -42,7 +51,7 @@ def test_one_estimator_passes_scikit_learns_checks(estimator: Any, check: Any) -
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
-@parametrize_with_checks([model() for model in MODELS.values()])
+@parametrize_with_checks([model() for model in EVERY.values()], expected_failed_checks=expected)
 def test_every_estimator_as_it_is_made_passes_scikit_learns_checks(estimator: Any, check: Any) -> None:
     check(estimator)
 

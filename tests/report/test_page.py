@@ -15,6 +15,7 @@ import pytest
 from diabolo.core.errors import DataError
 from diabolo.core.metrics import Interval
 from diabolo.report import build_page, examples, figures, write_report
+from diabolo.report.doctor import Finding
 from diabolo.tasks.reduce import Comparison
 
 SECTIONS = ["verdict", "examples", "comparison", "errors", "training", "latent", "choices", "shapes"]
@@ -309,3 +310,12 @@ def test_bad_input_is_named() -> None:
         build_page(Model(), noise(0, 4))
     with pytest.raises(DataError, match="3 labels for 9 rows"):
         build_page(Model(), noise(9, 4), labels=[1, 2, 3])
+
+
+def test_what_the_doctor_found_stands_in_the_page_where_it_was_asked() -> None:
+    rows = np.zeros((20, 16), "float32")
+    finding = Finding("posterior collapse", "serious", f"0 of 3 units {EVIL}", "beta=1")
+    page = build_page(Model(), rows, findings=[finding])
+    assert 'id="doctor"' in page and "posterior collapse" in page and "Try beta=1." in page and EVIL not in page
+    assert "every sign is as it should be" in build_page(Model(), rows, findings=[])
+    assert 'id="doctor"' not in build_page(Model(), rows)

@@ -49,7 +49,7 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention, then a layer four times as wide, each added to what it was given, normalised before (Xiong et al. 2020)."""
+    """Attention, then a layer four times as wide, each added to its input, normalised before (Xiong et al. 2020)."""
 
     def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
         super().__init__()

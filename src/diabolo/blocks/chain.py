@@ -82,7 +82,7 @@ class Chain(Distribution):
     def divergences(self, other: Chain, z: Tensor) -> list[Tensor]:
         """KL of every block from the other chain's, given the blocks above in z (…, D): each (…)."""
         pairs = zip(self._along(z), other._along(z), strict=True)
-        return [kl_divergence(mine, theirs) for (mine, _), (theirs, _) in pairs]
+        return [kl_divergence(mine, theirs).expand(z.shape[:-1]) for (mine, _), (theirs, _) in pairs]
 
     def _along(self, z: Tensor) -> list[tuple[Distribution, Tensor]]:
         """Every block's distribution and its part of z."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -14,6 +14,7 @@ from ..core.errors import out_of_range, unknown
 from .kmeans import drawn_by, kmeans, nearest, totals
 
 GRADIENTS = ("rotation", "straight-through")
+WARM_UP = 10
 START_VECTORS = 64
 """Vectors a code that k-means looks at, at most: enough to place it."""
 
@@ -27,7 +28,8 @@ class Codebook(nn.Module):
 
     where n is the share of a step's vectors that chose the code and s their sum, divided by the step's number of
     vectors. That is van den Oord's running sum m and count N with e = m / N, written so that a code nothing chose
-    stays where it is to the bit. Without ``ema`` the codes are parameters.
+    stays where it is to the bit. The encoder moves fast at first, so step t looks back less far: γ is at most
+    (1 + t) / (10 + t). Without ``ema`` the codes are parameters.
 
     A code whose N falls below ``revive`` / K is dead: it moves to a vector of the step, drawn by its squared distance
     from its code, and counts as used as much as the mean code. What a step saw waits in buffers until `settle`, so the
@@ -114,23 +116,24 @@ class Codebook(nn.Module):
             self.drawn.copy_(parts.gather(1, drawn_by(far, self.size).unsqueeze(2).expand(-1, -1, self.width)))
 
     @torch.no_grad()
-    def settle(self) -> None:
-        """Move the codes by what the step saw; the same on every process."""
+    def settle(self, step: int) -> None:
+        """Move the codes by what step number ``step`` saw; the same on every process."""
+        decay = min(self.decay, (1 + step) / (WARM_UP + step))
         if self.revive:
             mine = torch.arange(self.size, device=self.drawn.device) % world() == rank()
             self.drawn.mul_(mine.unsqueeze(1))
         for seen in (self.sums, self.hits, self.drawn):
             all_reduce_(seen)
-        total = self.hits.sum(1, keepdim=True)
-        keep = torch.where(total > 0, self.decay, 1.0)
-        hits = self.hits / total.clamp_min(1)
+        count = self.hits.sum(1, keepdim=True)
+        keep = torch.where(count > 0, decay, 1.0)
+        hits = self.hits / count.clamp_min(1)
         self.share.mul_(keep).add_((1 - keep) * hits)
         table = self.table.clone()
         if self.ema:
-            pull = self.sums / total.clamp_min(1).unsqueeze(2) - hits.unsqueeze(2) * table
+            pull = self.sums / count.clamp_min(1).unsqueeze(2) - hits.unsqueeze(2) * table
             table += (1 - keep).unsqueeze(2) * pull / self.share.clamp_min(1e-12).unsqueeze(2)
         if self.revive:
-            dead = (self.share < self.revive / self.size) & (total > 0)
+            dead = (self.share < self.revive / self.size) & (count > 0)
             table = torch.where(dead.unsqueeze(2), self.drawn, table)
             self.share.copy_(torch.where(dead, 1 / self.size, self.share))
         if self.ema or self.revive:
@@ -170,11 +173,6 @@ def rotated(h: Float[Tensor, "*b d"], q: Float[Tensor, "*b d"]) -> Float[Tensor,
     along_middle = (h * middle).sum(-1, keepdim=True)
     along_h = (h * unit_h).sum(-1, keepdim=True)
     return gain * (h - 2 * along_middle * middle + 2 * along_h * unit_q)
-
-
-def real(h: Float[Tensor, "b *p f"], mask: Bool[Tensor, " b *p"] | None) -> Float[Tensor, "n f"]:
-    """The vectors of all real positions."""
-    return h.flatten(0, -2) if mask is None else h[mask]
 
 
 def decompose(books: Sequence[Codebook], codes: Float[Tensor, "n f"], beam: int = 64) -> Int[Tensor, "n l g"]:

@@ -79,7 +79,7 @@ class _Eye(nn.Module):
         return maps.flatten(1)
 
 
-class Game:
+class Game(nn.Module):
     """What a critic D and the one it judges (the generator) pay.
 
         nonsaturating   D: −log σ(D(real)) − log(1 − σ(D(fake)))     generator: −log σ(D(fake))
@@ -98,6 +98,7 @@ class Game:
     """
 
     def __init__(self, name: str = "nonsaturating", smooth: float | None = None) -> None:
+        super().__init__()
         if name not in GAMES:
             raise unknown("game", name, GAMES)
         if smooth is not None and not smooth >= 0:
@@ -126,7 +127,7 @@ class Game:
         if self.name != "wasserstein":
             return cost + 0.5 * self.smooth * squared_slope(critic, real).mean()
         fake = fakes[int(torch.randint(len(fakes), ()))] if len(fakes) > 1 else fakes[0]
-        share = torch.rand(len(real), *(1,) * (real.ndim - 1))
+        share = torch.rand(len(real), *(1,) * (real.ndim - 1), device=real.device)
         slope = (squared_slope(critic, torch.lerp(real, fake, share)) + 1e-12).sqrt()
         return cost + self.smooth * (slope - 1).square().mean()
 

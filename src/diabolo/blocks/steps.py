@@ -36,8 +36,8 @@ class Steps(nn.Module):
         if mask is not None:
             if mask.shape != x.shape[:2]:
                 raise UsageError(
-                    f"the mask has {mask.shape[1]} positions, the sequences {x.shape[1]} steps; corruption 'patches' of "
-                    "more than one step needs network 'masked'."
+                    f"the mask has {mask.shape[1]} positions, the sequences {x.shape[1]} steps; corruption 'patches' "
+                    "of more than one step needs network 'masked'."
                 )
             x = torch.where(mask.reshape(*mask.shape, *(1,) * (x.ndim - 2)), x, 0)
         values: Tensor = (

@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-from torch.distributions import OneHotCategorical
 
 from ..core.batch import Latent
 from ..core.errors import out_of_range
@@ -20,7 +19,6 @@ class ClassStyle(Bottleneck):
         h = [logits | style] ──▶ z = [q(y | x) | style],    code = z
 
     Nothing is drawn: that q becomes one-hot, and independent of the style, is the work of a critic on each half.
-    ``Latent.posterior`` is q(y | x), for a loss on known labels.
 
     Parameters
     ----------
@@ -53,4 +51,4 @@ class ClassStyle(Bottleneck):
         cond: Float[Tensor, "b c"] | None = None,
     ) -> Latent:
         z = self.code(h, mask)
-        return Latent(z, z, OneHotCategorical(logits=h[..., : self.classes], validate_args=False))
+        return Latent(z, z)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -19,6 +20,8 @@ from ..core.interfaces import Variational
 from ..core.registry import register
 
 SMALLEST_STD = 1e-3
+UNIT = 0.5397
+"""softplus of it, with the floor, is 1."""
 
 
 @register("bottleneck", "hierarchical")
@@ -31,14 +34,15 @@ class Hierarchical(Variational, Generative):
 
             1/s² = 1/ŝ² + 1/σ²,    m = s² (m̂/ŝ² + μ/σ²),    m̂, ŝ from h_l
 
-    z = [z_1 … z_L] goes to the decoder. Features come from a network that gives a pyramid, or joined in one tensor.
-    The code is the chain of the means.
+    z = [z_1 … z_L] goes to the decoder. The features of all levels come joined in one tensor, or as a tuple from a
+    network that gives a pyramid. The code is the chain of the means.
 
     Parameters
     ----------
     features : int, at least 1. Values of z in all, D.
     levels : int, at least 1. L; the coarse ones are the smaller ones. No more than ``features``.
     hidden : widths of the networks that go down.
+    pyramid : bool. Whether the network gives a tuple of features, coarse to fine.
     samples : int, at least 1. Draws of z a row, K.
 
     Raises `UsageError` for values out of range.
@@ -46,26 +50,37 @@ class Hierarchical(Variational, Generative):
     Reference: Sønderby et al. (2016), "Ladder variational autoencoders", equations 8 to 13.
 
     >>> import torch
-    >>> neck = Hierarchical(features=6, levels=2)
+    >>> neck = Hierarchical(features=6, levels=2, pyramid=True)
     >>> neck.sizes, neck.in_features
     ((2, 4), (4, 8))
     >>> neck((torch.zeros(3, 4), torch.zeros(3, 8))).z.shape
     torch.Size([3, 6])
     """
 
-    in_features: tuple[int, ...]  # type: ignore[assignment]
+    in_features: Any
 
-    def __init__(self, features: int, levels: int = 2, hidden: Sequence[int] = (64,), samples: int = 1) -> None:
+    def __init__(
+        self,
+        features: int,
+        levels: int = 2,
+        hidden: Sequence[int] = (64,),
+        samples: int = 1,
+        pyramid: bool = False,
+    ) -> None:
         super().__init__()
         for name, value in (("features", features), ("levels", levels), ("samples", samples)):
             if not isinstance(value, int) or value < 1:
                 raise out_of_range(name, "an int of at least 1", value)
         self.sizes, self.samples = split(features, min(levels, features)), samples
-        self.in_features, self.out_features = tuple(2 * size for size in self.sizes), features
+        self.wanted = tuple(2 * size for size in self.sizes)
+        self.in_features, self.out_features = self.wanted if pyramid else 2 * features, features
         above = [sum(self.sizes[:level]) for level in range(1, len(self.sizes))]
-        self.down = nn.ModuleList(
-            Mlp((wide, *hidden, 2 * size)) for wide, size in zip(above, self.sizes[1:], strict=True)
-        )
+        bodies = [Mlp((wide, *hidden, 2 * size)) for wide, size in zip(above, self.sizes[1:], strict=True)]
+        with torch.no_grad():  # every layer starts as N(0, I), not as something random of what stands above
+            for body, size in zip(bodies, self.sizes[1:], strict=True):
+                body.last.weight.mul_(0.01)
+                body.last.bias[size:] = UNIT
+        self.down = nn.ModuleList(bodies)
         self.register_buffer("like", torch.zeros(0), persistent=False)
 
     def generative(self) -> Chain:
@@ -101,7 +116,7 @@ class Hierarchical(Variational, Generative):
         return Latent(posterior.rsample(), self.code(parts), posterior, draws=self.samples)
 
     def _levels(self, h: tuple[Tensor, ...] | Tensor) -> tuple[Tensor, ...]:
-        return tuple(h) if isinstance(h, tuple | list) else h.split(self.in_features, -1)
+        return tuple(h) if isinstance(h, tuple | list) else h.split(self.wanted, -1)
 
     def _prior(self, level: int, above: Tensor) -> Independent:
         if level == 0:

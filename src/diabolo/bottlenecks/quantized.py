@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from ..blocks.codebook import GRADIENTS, START_VECTORS, Codebook, decompose, passed, real
+from ..blocks.codebook import GRADIENTS, START_VECTORS, Codebook, decompose, passed
+from ..blocks.positions import first_features, real_rows
 from ..core.batch import Batch, Latent
 from ..core.errors import out_of_range, unknown
 from ..core.interfaces import Bottleneck, Discrete, FromData, StepHook
@@ -14,8 +15,6 @@ from ..core.module import AutoencoderModule
 from ..core.registry import register
 
 STARTS = ("kmeans", "random")
-ROWS = 256
-"""Rows that pass the encoder at once when a codebook is started."""
 
 
 class Quantizer(Bottleneck, Discrete, FromData, StepHook):
@@ -64,20 +63,14 @@ class Quantizer(Bottleneck, Discrete, FromData, StepHook):
         """Start the codebooks at the clusters of the encoder's first features."""
         if self.start == "random":
             return
-        vectors, wanted = [], START_VECTORS * max(self.sizes)
-        for first in range(0, len(batch), ROWS):
-            part = batch.map(lambda tensor, first=first: tensor[first : first + ROWS])
-            vectors.append(real(module.features(part.x, part.mask, part.cond), part.mask))
-            if sum(map(len, vectors)) >= wanted:
-                break
-        rest = self.books[0].whole(torch.cat(vectors))
+        rest = self.books[0].whole(first_features(module, batch, START_VECTORS * max(self.sizes)))
         for book in self.books:
             book.start(rest)
             rest = rest - book.look_up(book.find(rest))
 
     def after_step(self, step: int, total: int) -> None:
         for book in self.books:
-            book.settle()
+            book.settle(step)
 
     def forward(
         self,
@@ -164,7 +157,7 @@ class VQ(Quantizer):
         commitment: float = 0.25,
         decay: float = 0.99,
         ema: bool = True,
-        revive: float = 0.03,
+        revive: float = 0.1,
         gradient: str = "rotation",
         cosine: bool = False,
         start: str = "kmeans",
@@ -208,7 +201,7 @@ class ResidualVQ(Quantizer):
         groups: int = 1,
         commitment: float = 0.25,
         decay: float = 0.99,
-        revive: float = 0.03,
+        revive: float = 0.1,
         gradient: str = "rotation",
         dropout: bool = False,
     ) -> None:
@@ -231,7 +224,7 @@ def _counted(
     """The vectors that count, and their indices: at real positions, of samples that this level reached."""
     if reached is not None:
         mask = _beside(reached, h)[..., 0].expand(h.shape[:-1]) if mask is None else mask & _beside(reached, mask)
-    return real(h, mask), real(index, mask)
+    return real_rows(h, mask), real_rows(index, mask)
 
 
 def _beside(flag: Float[Tensor, " b"], like: Tensor) -> Tensor:

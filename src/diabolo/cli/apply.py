@@ -7,70 +7,97 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import (
-    ArrayOpt,
-    AsOpt,
-    DataArg,
-    ExcludeOpt,
-    ForceOpt,
-    IncludeOpt,
-    KeyOpt,
-    ModelArg,
-    NoHeaderOpt,
-    OutOpt,
-    SizeOpt,
-    StrictOpt,
-    TargetOpt,
-    data_options,
-    read,
-    tell,
-)
+from .options import DataArg, ForceOpt, ModelArg, OutOpt, Reading, read, reads_data, tell
 
 CodesArg = Annotated[
     str, typer.Argument(metavar="CODES", help="Codes that 'diabolo encode' wrote: .npy, .parquet or .csv.")
 ]
 
 
-def encode(
-    model: ModelArg, data: DataArg, out: OutOpt, as_: AsOpt = None, target: TargetOpt = None, key: KeyOpt = None,
-    exclude: ExcludeOpt = None, array: ArrayOpt = None, include: IncludeOpt = None, no_header: NoHeaderOpt = False,
-    strict: StrictOpt = False, size: SizeOpt = None, force: ForceOpt = False,
-) -> None:  # fmt: skip
+@reads_data
+def encode(model: ModelArg, data: DataArg, out: OutOpt, reading: Reading, force: ForceOpt = False) -> None:
     """Write the codes of DATA: .npy keeps (N, *P, D); .parquet and .csv get key columns and z0, z1, …"""
-    options = data_options(locals())
     fitted = _open(model, out, force, pictures=False)
-    source = read(data, model=fitted, **options)
+    source = read(data, model=fitted, **reading)
     codes = fitted.transform(source)
     _write(out, codes if out.suffix == ".npy" else codes.reshape(len(codes), -1), source, force, "code", fitted)
 
 
-def reconstruct(
-    model: ModelArg, data: DataArg, out: OutOpt, as_: AsOpt = None, target: TargetOpt = None, key: KeyOpt = None,
-    exclude: ExcludeOpt = None, array: ArrayOpt = None, include: IncludeOpt = None, no_header: NoHeaderOpt = False,
-    strict: StrictOpt = False, size: SizeOpt = None, force: ForceOpt = False,
-) -> None:  # fmt: skip
+@reads_data
+def reconstruct(model: ModelArg, data: DataArg, out: OutOpt, reading: Reading, force: ForceOpt = False) -> None:
     """Write DATA as it comes back through the code: arrays to .npy, tables to .parquet/.csv, pictures to a folder."""
-    options = data_options(locals())
     fitted = _open(model, out, force, pictures=True)
-    source = read(data, model=fitted, **options)
+    source = read(data, model=fitted, **reading)
     _write(out, _named(fitted, fitted.reconstruct(source), out), source, force, "row", fitted)
 
 
-def score(
-    model: ModelArg, data: DataArg, out: OutOpt, as_: AsOpt = None, target: TargetOpt = None, key: KeyOpt = None,
-    exclude: ExcludeOpt = None, array: ArrayOpt = None, include: IncludeOpt = None, no_header: NoHeaderOpt = False,
-    strict: StrictOpt = False, size: SizeOpt = None, force: ForceOpt = False,
-) -> None:  # fmt: skip
+@reads_data
+def score(model: ModelArg, data: DataArg, out: OutOpt, reading: Reading, force: ForceOpt = False) -> None:
     """Write the reconstruction error of every row of DATA (higher is worse), as column 'error' or as an array."""
-    options = data_options(locals())
     fitted = _open(model, out, force, pictures=False)
-    source = read(data, model=fitted, **options)
+    source = read(data, model=fitted, **reading)
     errors = -fitted.score_samples(source)
     if out.suffix != ".npy":
         from ..core.errors import require
 
         errors = require("pandas", "table", f"writing {out.suffix}").DataFrame({"error": errors})
     _write(out, errors, source, force, "error", fitted)
+
+
+@reads_data
+def predict(model: ModelArg, data: DataArg, out: OutOpt, reading: Reading, force: ForceOpt = False) -> None:
+    """Write what a model that learnt labels says of DATA: column 'prediction', and the probability of each class."""
+    fitted = _open(model, out, force, pictures=False)
+    _must_predict(fitted)
+    source = read(data, model=fitted, **reading)
+    said = fitted.predict(source)
+    if out.suffix != ".npy":
+        from ..core.errors import require
+
+        said = require("pandas", "table", f"writing {out.suffix}").DataFrame({"prediction": said})
+        if not fitted._numeric_labels:
+            odds = fitted.predict_proba(source)
+            said = said.assign(**{f"p_{name}": odds[:, place] for place, name in enumerate(fitted.labels_.classes)})
+    _write(out, said, source, force, "prediction", fitted)
+
+
+def _must_predict(fitted: Any) -> None:
+    """Raise `ModelError` if a model has learnt no labels."""
+    from ..core.errors import ModelError
+
+    if not callable(getattr(fitted, "predict", None)) or "labels_" not in vars(fitted):
+        raise ModelError(
+            f"this model ({fitted.part_name}) has learnt no labels, so it predicts none; "
+            "train one that does: diabolo fit DATA --task classify --target COLUMN --out MODEL (or --task regress)."
+        )
+
+
+def sample(
+    model: ModelArg,
+    n: Annotated[int, typer.Argument(metavar="N", help="How many rows.", min=1)],
+    out: OutOpt,
+    class_: Annotated[str | None, typer.Option("--class", help="Of this class, for models that are told one.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="All randomness comes from it.", min=0)] = 0,
+    force: ForceOpt = False,
+) -> None:
+    """Write N new rows drawn from the model, of the kind it was trained on."""
+    fitted = _open(model, out, force, pictures=True)
+    told = {} if class_ is None else {"y": _class(fitted, class_)}
+    _write(out, _named(fitted, fitted.sample(n, random_state=seed, **told), out), None, force, "row", fitted)
+
+
+def _class(fitted: Any, text: str) -> Any:
+    """A class as the model knows it. Raises `UsageError` for one that it does not."""
+    import inspect
+
+    from ..core.errors import UsageError, unknown
+
+    if "y" not in inspect.signature(fitted.sample).parameters:
+        raise UsageError(f"--class does not apply to model {fitted.part_name!r}: it is told no class; leave it out.")
+    known = {str(value): value for value in fitted.labels_.classes.tolist()}
+    if text not in known:
+        raise unknown("class", text, known)
+    return known[text]
 
 
 def decode(model: ModelArg, codes: CodesArg, out: OutOpt, force: ForceOpt = False) -> None:

@@ -7,24 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import (
-    ArrayOpt,
-    AsOpt,
-    DataArg,
-    ExcludeOpt,
-    ForceOpt,
-    IncludeOpt,
-    KeyOpt,
-    NoHeaderOpt,
-    OutOpt,
-    SizeOpt,
-    StrictOpt,
-    TargetOpt,
-    console,
-    data_options,
-    read,
-    tell,
-)
+from .options import DataArg, ForceOpt, OutOpt, Reading, console, read, reads_data, tell
 
 MODEL, TRAINING, RUN = "What is trained", "How it is trained", "Running"
 
@@ -33,10 +16,16 @@ def _option(panel: str, name: str, text: str, **more: Any) -> Any:
     return typer.Option(name, help=text, rich_help_panel=panel, **more)
 
 
+@reads_data
 def fit(
     context: typer.Context,
     data: DataArg,
     out: OutOpt,
+    reading: Reading,
+    task: Annotated[
+        str | None,
+        _option(MODEL, "--task", "classify or regress: a head on the code learns --target; --model names the encoder."),
+    ] = None,
     model: Annotated[
         str, _option(MODEL, "--model", "A named model; 'diabolo parts model' lists them.")
     ] = "autoencoder",
@@ -51,13 +40,17 @@ def fit(
     ] = None,
     penalty: Annotated[list[str] | None, _option(MODEL, "--penalty", "One more term (repeatable).")] = None,
     beta: Annotated[float | None, _option(MODEL, "--beta", "Weight of the KL term (variational models).")] = None,
+    set_: Annotated[
+        list[str] | None,
+        _option(MODEL, "--set", "Any parameter of the model: k=20, 'levels=(8, 8)' (repeatable)."),
+    ] = None,
     init: Annotated[Path | None, _option(MODEL, "--init", "Start from this model's weights.")] = None,
     freeze: Annotated[str | None, _option(MODEL, "--freeze", "With --init: keep encoder or decoder as it is.")] = None,
     epochs: Annotated[str, _option(TRAINING, "--epochs", "Most passes over the rows.")] = "auto",
     batch_size: Annotated[str, _option(TRAINING, "--batch-size", "Rows a step, or 'full'.")] = "auto",
     lr: Annotated[str, _option(TRAINING, "--lr", "Peak learning rate.")] = "auto",
     optimizer: Annotated[str, _option(TRAINING, "--optimizer", "muon, adam, adamw, sgd, lbfgs.")] = "auto",
-    schedule: Annotated[str, _option(TRAINING, "--schedule", "one-cycle, constant, cosine, linear.")] = "one-cycle",
+    schedule: Annotated[str, _option(TRAINING, "--schedule", "one-cycle, constant, cosine, steps, …")] = "one-cycle",
     clip: Annotated[float | None, _option(TRAINING, "--clip", "Largest gradient norm.")] = None,
     patience: Annotated[
         str, _option(TRAINING, "--patience", "Epochs without improvement before stopping, or 'none'.")
@@ -73,22 +66,14 @@ def fit(
         str | None, _option(RUN, "--max-time", "Stop in time with a saved model: 90s, 10m, 1h30m.")
     ] = None,
     log_dir: Annotated[Path | None, _option(RUN, "--log-dir", "Write TensorBoard logs here.")] = None,
-    as_: AsOpt = None,
-    target: TargetOpt = None,
-    key: KeyOpt = None,
-    exclude: ExcludeOpt = None,
-    array: ArrayOpt = None,
-    include: IncludeOpt = None,
-    no_header: NoHeaderOpt = False,
-    strict: StrictOpt = False,
-    size: SizeOpt = None,
     force: ForceOpt = False,
 ) -> None:
     """Train an autoencoder on DATA and hold it against PCA.
 
     Everything left on 'auto' is chosen from the data, and the reasons are printed.
     """
-    options = {name: value for name, value in locals().items() if name not in ("context", "data", "out", "config")}
+    aside = ("context", "data", "out", "config", "reading")
+    options = {**{name: value for name, value in locals().items() if name not in aside}, **reading}
     if config is not None:
         from .configuration import merge
 
@@ -99,7 +84,7 @@ def fit(
         tell(f"{out} is finished: nothing to resume. Train anew with --force, or choose another --out.")
         return
     estimator = job.make_estimator(options)
-    source = read(data, **data_options(options))
+    source = job.with_labels(estimator, read(data, **{name: options[name] for name in reading}))
     if dry_run:
         job.print_plan(console(), estimator, source, options)
         return

@@ -1,114 +1,48 @@
-"""The work behind `diabolo fit`: an estimator from options, training, comparison, saving."""
+"""The work behind `diabolo fit`: training, comparison, saving."""
 
 from __future__ import annotations
 
-import inspect
 from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..core import Spec, lookup
-from ..core.errors import DataError, Interrupted, UsageError, out_of_range
+from ..core.errors import DataError, Interrupted, ModelError, UsageError
 from ..data import Source
-from ..estimators.saving import load
+from ..tasks.predict import compare_labels
 from ..tasks.reduce import compare
-from ..train import Device, Progress, TimeLimit, Trainer
-from ..train.callbacks import Callback, parse_duration
+from ..train import Progress, TimeLimit
+from ..train.callbacks import Callback
 from ..train.checkpoint import Checkpoint
 from . import folder
+from .make import make_estimator, number
 from .options import remembered, tell
-from .tables import chosen, compared, describe_rows, shapes
+from .tables import chosen, compared, compared_labels, describe_rows, shapes
+
+__all__ = ["make_estimator", "number", "print_plan", "split", "train", "with_labels"]
 
 MIN_HELD_OUT = 5
 
 
-def make_estimator(options: dict[str, Any]) -> Any:
-    """The named model with what was asked of it; wrong options are found before any data are read."""
-    cls = lookup("model", options["model"])
-    wanted = {
-        "n_components": number(options["latent"], "latent", int),
-        "network": options["network"],
-        "hidden": _widths(options["hidden"]),
-        "loss": options["loss"],
-        "corruption": options["corruption"],
-        "penalties": tuple(options["penalty"] or ()),
-        "beta": options["beta"],
-        "random_state": options["seed"],
-        "trainer": _trainer(options),
-    }
-    _check(options)
-    allowed = inspect.signature(cls).parameters
-    empty = (None, (), "auto")
-    refused = [name for name, value in wanted.items() if name not in allowed and value not in empty]
-    if refused:
-        name = {"penalties": "penalty"}.get(refused[0], refused[0])
-        raise UsageError(f"--{name} does not apply to model {options['model']!r}; it takes: {', '.join(allowed)}.")
-    estimator = cls(
-        **{n: v for n, v in wanted.items() if n in allowed and (v is not None or allowed[n].default is None)}
-    )
-    if options["init"] is not None:
-        estimator.start_from(load(options["init"]), freeze=options["freeze"])
-    return estimator
+def with_labels(estimator: Any, source: Source) -> Source:
+    """See that a model that learns from labels has them, and say what it takes.
 
-
-def _check(options: dict[str, Any]) -> None:
-    """Raise `UsageError` for names and ranges that need no data to be judged."""
-    if not 0 <= options["holdout"] < 1:
-        raise out_of_range("--holdout", "a share in [0, 1)", options["holdout"])
-    if options["max_time"] is not None:
-        parse_duration(options["max_time"])
-    if options["freeze"] is not None and options["init"] is None:
-        raise UsageError("--freeze keeps what a model has learnt; name that model with --init.")
-    parts = [("network", options["network"]), ("loss", options["loss"]), ("corruption", options["corruption"])]
-    for axis, text in [*parts, *(("penalty", text) for text in options["penalty"] or ())]:
-        if text not in (None, "auto"):
-            lookup(axis, Spec.parse(text).name)
-    if Spec.parse(options["network"]).name == "custom":
-        raise UsageError("network 'custom' is made of your own Python modules; use it from Python.")
-
-
-def _trainer(options: dict[str, Any]) -> Trainer:
-    batch, patience = options["batch_size"], options["patience"]
-    trainer = Trainer(
-        epochs=number(options["epochs"], "epochs", int),
-        batch_size=batch if batch == "full" else number(batch, "batch-size", int),
-        lr=number(options["lr"], "lr", float),
-        optimizer=options["optimizer"],
-        schedule=options["schedule"],
-        clip=options["clip"],
-        patience=None if patience == "none" else number(patience, "patience", int),
-        device=Device(options["device"], precision=options["precision"]),
-    )
-    trainer.check()
-    return trainer
-
-
-def number(text: Any, name: str, kind: type) -> Any:
-    """'auto', or the positive number in an option's text. Raises `UsageError` on anything else."""
-    if text == "auto":
-        return "auto"
-    try:
-        value = kind(text)
-    except ValueError:
-        value = 0
-    if not 0 < value < float("inf"):
-        allowed = "a whole number of at least 1" if kind is int else "a positive number"
-        raise out_of_range(f"--{name}", f"{allowed} or 'auto'", text)
-    return value
-
-
-def _widths(text: str) -> Any:
-    if text == "auto":
-        return "auto"
-    try:
-        widths = tuple(int(part) for part in text.split(",") if part.strip())
-    except ValueError:
-        widths = (0,)
-    if any(width < 1 for width in widths):
-        raise out_of_range("--hidden", "widths such as 128,64, or 'auto'", text)
-    return widths
+    Raises `UsageError` naming the option that gives them.
+    """
+    if estimator._label_role is None:
+        return source
+    if source.target is None:
+        if estimator._optional_labels:
+            return source
+        raise UsageError(
+            f"model {estimator.part_name!r} learns from labels, and {source.origin} has none; name their column "
+            "(or their array in an NPZ file) with --target."
+        )
+    what = "numbers" if estimator._numeric_labels else "classes"
+    drop = "; --target none leaves them out" if estimator._optional_labels else ""
+    tell(f"  model {estimator.part_name!r} learns from the labels, as {what}{drop}")
+    return source
 
 
 def check_rows(source: Source) -> None:
@@ -211,14 +145,36 @@ def _conclude(
     """Compare on the rows that were kept, and save."""
     estimator.metrics_ = {"rows": len(learn), "data": remembered(options, learn)}
     if held is not None:
-        encode = estimator.processor_.encode
-        comparison = compare(estimator, encode(learn.rows), encode(held.rows), seed=options["seed"])
-        estimator.metrics_["comparison"] = comparison.as_dict()
-        compared(out, estimator.metrics_["comparison"])
+        _compare(out, estimator, learn, held, options["seed"])
     estimator.trainer.callbacks = ()
     estimator.save(path, force=True)
     (path / folder.CHECKPOINT).unlink(missing_ok=True)
     tell(f"model -> {path}   next: diabolo info {path}")
+
+
+def _compare(out: Any, estimator: Any, learn: Source, held: Source, seed: int) -> None:
+    """Print and keep how good the model is on rows it has not seen: beside PCA, and beside a linear model of labels.
+
+    A model that cannot be compared is saved all the same, and the reason is told.
+    """
+    taught = "labels_" in vars(estimator)
+    if taught:
+        said = compare_labels(estimator, learn, held, seed=seed)
+        estimator.metrics_["labels"] = said.as_dict()
+        compared_labels(out, estimator.metrics_["labels"])
+    if taught and not vars(estimator).get("freeze", True):
+        return  # its encoder went on to learn the labels, its decoder did not follow: there is no reconstruction
+    tensors = [
+        {**estimator.processor_.encode(part.rows), **estimator._beside(part, None, len(part), fitting=False)}
+        for part in (learn, held)
+    ]
+    try:
+        comparison = compare(estimator, *tensors, seed=seed)
+    except ModelError as error:
+        tell(f"  no comparison with PCA: {error}")
+        return
+    estimator.metrics_["comparison"] = comparison.as_dict()
+    compared(out, estimator.metrics_["comparison"])
 
 
 def _callbacks(path: Path, options: dict[str, Any], announce: Callback) -> list[Callback]:

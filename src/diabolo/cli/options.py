@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 DATA = "Which part of DATA"
 PIPE_WIDTH = 160
-DATA_OPTIONS = ("as_", "target", "key", "exclude", "array", "include", "no_header", "strict", "size")
 
 DataArg = Annotated[
     str, typer.Argument(metavar="DATA", help="CSV, Parquet, NPY/NPZ, IDX, folder or zip of images, or 'digits'.")
@@ -53,6 +53,39 @@ StrictOpt = Annotated[
 SizeOpt = Annotated[
     str | None, typer.Option("--size", help="Height and width for images: 64 or 64x48.", rich_help_panel=DATA)
 ]
+
+
+Reading = dict[str, Any]
+DATA_OPTIONS: dict[str, tuple[Any, Any]] = {
+    "as_": (AsOpt, None),
+    "target": (TargetOpt, None),
+    "key": (KeyOpt, None),
+    "exclude": (ExcludeOpt, None),
+    "array": (ArrayOpt, None),
+    "include": (IncludeOpt, None),
+    "no_header": (NoHeaderOpt, False),
+    "strict": (StrictOpt, False),
+    "size": (SizeOpt, None),
+}
+"""How DATA is read: name -> (what the command line makes of it, default)."""
+
+
+def reads_data(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that say how DATA is read; it takes them together, as the mapping ``reading``."""
+    hints = get_type_hints(command, include_extras=True)
+    own = [p for p in inspect.signature(command).parameters.values() if p.name != "reading"]
+    kind = inspect.Parameter.KEYWORD_ONLY
+    taken = [p.replace(annotation=hints[p.name], kind=kind) for p in own]
+    shared = [inspect.Parameter(n, kind, default=d, annotation=h) for n, (h, d) in DATA_OPTIONS.items()]
+
+    def run(**given: Any) -> None:
+        reading = {name: given.pop(name) for name in DATA_OPTIONS}
+        command(**given, reading=reading)
+
+    run.__name__, run.__doc__, run.__module__ = command.__name__, command.__doc__, command.__module__
+    run.__annotations__ = {p.name: p.annotation for p in (*taken, *shared)}
+    run.__signature__ = inspect.Signature([*taken, *shared])  # type: ignore[attr-defined]
+    return run
 
 
 def guarded(command: Callable[..., None]) -> Callable[..., None]:
@@ -118,11 +151,6 @@ def console() -> Console:
 def tell(text: str) -> None:
     """A remark for the person at the terminal: on standard error, so that pipes stay clean."""
     typer.echo(text, err=True)
-
-
-def data_options(options: dict[str, Any]) -> dict[str, Any]:
-    """Those of a command's options that say how DATA is read."""
-    return {name: options[name] for name in DATA_OPTIONS}
 
 
 def read(data: str, *, model: Any = None, **options: Any) -> Source:

@@ -9,25 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import (
-    ArrayOpt,
-    AsOpt,
-    DataArg,
-    ExcludeOpt,
-    ForceOpt,
-    IncludeOpt,
-    KeyOpt,
-    ModelArg,
-    NoHeaderOpt,
-    OutOpt,
-    SizeOpt,
-    StrictOpt,
-    TargetOpt,
-    console,
-    data_options,
-    read,
-    tell,
-)
+from .options import DataArg, ForceOpt, ModelArg, OutOpt, Reading, console, read, reads_data, tell
 
 JsonOpt = Annotated[bool, typer.Option("--json", help="For programs: JSON on standard output.")]
 AXES = (
@@ -39,7 +21,7 @@ AXES = (
 def info(model: ModelArg, json_: JsonOpt = False) -> None:
     """What a model is: parameters, what was chosen and why, the plan of shapes, how good it was."""
     from ..estimators.saving import load
-    from .tables import by, chosen, compared, describe_rows, shapes, table
+    from .tables import by, chosen, compared, compared_labels, describe_rows, shapes, table
 
     fitted = load(model)
     described = fitted.describe()
@@ -57,6 +39,8 @@ def info(model: ModelArg, json_: JsonOpt = False) -> None:
     chosen(out, described["choices"])
     table(out, "Given", ("parameter", "value"), _given(fitted))
     shapes(out, described)
+    if "labels" in described["metrics"]:
+        compared_labels(out, described["metrics"]["labels"])
     if "comparison" in described["metrics"]:
         compared(out, described["metrics"]["comparison"])
 
@@ -123,25 +107,48 @@ def _parts_of(axis: str) -> list[dict[str, Any]]:
     return found
 
 
-def report(
-    model: ModelArg, data: DataArg, out: OutOpt, as_: AsOpt = None, target: TargetOpt = None, key: KeyOpt = None,
-    exclude: ExcludeOpt = None, array: ArrayOpt = None, include: IncludeOpt = None, no_header: NoHeaderOpt = False,
-    strict: StrictOpt = False, size: SizeOpt = None, force: ForceOpt = False,
-) -> None:  # fmt: skip
-    """One HTML file: originals, reconstructions, curves, latent map, errors, the comparison with PCA."""
-    options = data_options(locals())
+@reads_data
+def report(model: ModelArg, data: DataArg, out: OutOpt, reading: Reading, force: ForceOpt = False) -> None:
+    """One HTML file: originals, reconstructions, curves, latent map, errors, PCA beside it, what the doctor says."""
     from ..data import check_out
     from ..estimators.saving import load
+    from ..report.doctor import examine
     from ..report.page import write_report
     from ..tasks.reduce import Comparison
 
     check_out(out, force=force, suffixes=(".html",))
     fitted = load(model)
-    source = read(data, model=fitted, **options)
+    source = read(data, model=fitted, **reading)
     held = fitted.metrics_.get("comparison")
     comparison = Comparison.from_dict(held) if held is not None else None
     title = Path(model).resolve().name
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "X has feature names")  # read by name already, from a file
-        write_report(fitted, source.rows, out, comparison=comparison, labels=source.target, title=title)
+        findings = examine(fitted, source, comparison=comparison)
+        write_report(
+            fitted, source.rows, out, comparison=comparison, labels=source.target, findings=findings, title=title
+        )
     tell(f"report -> {out}")
+
+
+@reads_data
+def doctor(model: ModelArg, data: DataArg, reading: Reading, json_: JsonOpt = False) -> None:
+    """What is wrong with a model, seen on DATA, by what evidence, and what to try. Exit code 0 either way."""
+    from ..estimators.saving import load
+    from ..report.doctor import examine
+    from .tables import table
+
+    fitted = load(model)
+    source = read(data, model=fitted, **reading)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "X has feature names")  # read by name already, from a file
+        findings = examine(fitted, source)
+    if json_:
+        typer.echo(json.dumps([finding.as_dict() for finding in findings], indent=1, ensure_ascii=False))
+        return
+    out = console()
+    if not findings:
+        out.print(f"{fitted.part_name}: nothing found on {len(source):,} rows")
+    rows = [(f.severity, f.name, f.evidence, f"try {f.fix}") for f in findings]
+    count = f"{len(rows)} finding{'' if len(rows) == 1 else 's'}"
+    table(out, f"{count} on {len(source):,} rows", ("", "what", "evidence", "what to do"), rows)

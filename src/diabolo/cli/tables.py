@@ -74,6 +74,21 @@ def compared(out: Any, values: dict[str, Any]) -> None:
         out.print(f"  - {line}")
 
 
+def compared_labels(out: Any, values: dict[str, Any]) -> None:
+    """What the model says of held-out rows, beside a linear model and the simplest guess."""
+    guess = "the commonest class" if values["measure"] == "accuracy" else "the mean"
+    names = (("model", "this model"), ("rival", f"{values['rival_name']} on the raw rows"), ("baseline", guess))
+    rows = [
+        (label, f"{values[name]['value']:.4g}", f"{values[name]['low']:.4g} to {values[name]['high']:.4g}")
+        for name, label in names
+    ]
+    unit = "" if values["measure"] == "accuracy" else ", in units of the labels' variance"
+    title = f"Labels of {values['rows']:,} held-out rows{unit}; {values['known']:,} were known in training"
+    table(out, title, ("", values["measure"], "95 % interval"), rows, right=(1,))
+    out.print(f"[bold]{values['verdict']}[/bold]")
+    out.print()
+
+
 def table(out: Any, title: str, heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:
     """A plain table; ``right``: the columns of numbers."""
     from rich.markup import escape

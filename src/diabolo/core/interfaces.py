@@ -160,16 +160,26 @@ class ReconstructionLoss(nn.Module, ABC):
 
     def forward(self, recon: Tensor, target: Tensor, scored: Tensor | None = None) -> Tensor:
         """Cost of each sample (B,), over the entries that are scored."""
-        if scored is None:
-            return self.per_sample(recon, target)
+        return self.per_sample(recon, target) if scored is None else self.over_scored(recon, target, scored)
+
+    def over_scored(self, recon: Tensor, target: Tensor, scored: Tensor) -> Tensor:
+        """The cost of the scored entries alone (B,); a loss whose entries depend on each other says it its own way."""
         cost = self.elementwise(recon, target)
-        keep = scored.reshape(scored.shape + (1,) * (cost.ndim - scored.ndim))
-        return _summed(torch.where(keep, cost, 0.0))
+        return _summed(torch.where(widened(scored, cost), cost, 0.0))
 
 
 def _summed(cost: Tensor) -> Tensor:
     """Everything but the batch, summed; a target of one value a row may come as (B,)."""
     return cost if cost.ndim == 1 else cost.flatten(1).sum(1)
+
+
+def widened(scored: Tensor, like: Tensor) -> Tensor:
+    """A mask over a prefix of the axes of ``like``, with axes of one added so that it broadcasts.
+
+    >>> widened(torch.ones(2, dtype=torch.bool), torch.zeros(2, 3)).shape
+    torch.Size([2, 1])
+    """
+    return scored.reshape(scored.shape + (1,) * (like.ndim - scored.ndim))
 
 
 class Penalty(nn.Module, ABC):
@@ -299,4 +309,8 @@ class Feed(ABC):
 
     def labelled(self) -> Feed | None:
         """The rows whose label is known, None if there are none; all of them where the feed cannot tell."""
+        return self
+
+    def balanced(self, share: float) -> Feed:
+        """With the rows whose label is known repeated until they are about ``share`` of all."""
         return self

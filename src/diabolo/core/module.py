@@ -59,6 +59,11 @@ class AutoencoderModule(nn.Module):
         latent = self.encode(batch.x, batch.mask, batch.cond)
         return Output(latent, self.decode(latent.z, batch.repeat(latent.draws)))
 
+    def decoded(self, batch: Batch) -> Tensor:
+        """Parameters of p(x | code), one a row however many draws training takes; the target is not shown."""
+        unseen = replace(batch, target=None)  # type: ignore[arg-type]
+        return self.decode(self.code(batch.x, batch.mask, batch.cond), unseen)
+
     def reconstruct(self, batch: Batch, told: bool = False) -> Output:
         """Like ``forward``, but what is decoded is the deterministic code, never a sample.
 

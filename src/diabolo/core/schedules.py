@@ -41,6 +41,8 @@ class Constant(Schedule):
 class Linear(Schedule):
     """From ``start`` to ``end`` over the first ``share`` of training, then constant: warm-up, KL annealing.
 
+    Reference: Sonderby et al. (2016), "Ladder variational autoencoders", section 3, for a KL term.
+
     >>> [Linear(0.0, 1.0, share=0.5)(step, 8) for step in (0, 2, 4, 7)]
     [0.0, 0.5, 1.0, 1.0]
     """
@@ -58,6 +60,8 @@ class Linear(Schedule):
 @register("schedule", "cosine")
 class Cosine(Schedule):
     """Half a cosine from 1 to ``final``.
+
+    Reference: Loshchilov & Hutter (2017), "SGDR: stochastic gradient descent with warm restarts", equation 5.
 
     >>> round(Cosine()(5, 10), 3)
     0.5
@@ -112,6 +116,78 @@ class Steps(Schedule):
 
     def __call__(self, step: int, total: int) -> float:
         return self.values[sum(step >= share * total for share in self.shares)]
+
+
+@register("schedule", "exponential")
+class Exponential(Schedule):
+    """From 1 down to ``final`` by the same factor at every step.
+
+        final^(step / total)
+
+    >>> [round(Exponential(0.01)(step, 4), 3) for step in (0, 2, 4)]
+    [1.0, 0.1, 0.01]
+    """
+
+    def __init__(self, final: float = 0.01) -> None:
+        if not 0 < final <= 1:
+            raise out_of_range("final", "in (0, 1]", final)
+        self.final = final
+
+    def __call__(self, step: int, total: int) -> float:
+        return float(self.final ** (step / max(1, total)))
+
+
+@register("schedule", "sigmoid")
+class Sigmoid(Schedule):
+    """A smooth rise from 0 to 1 around the share ``middle`` of training: a KL term that comes late.
+
+        σ(steepness · (step / total - middle)),    scaled to start at 0 and end at 1
+
+    Reference: Bowman et al. (2016), "Generating sentences from a continuous space", section 3.1.
+
+    >>> [round(Sigmoid(middle=0.5)(step, 10), 3) for step in (0, 5, 10)]
+    [0.0, 0.5, 1.0]
+    """
+
+    def __init__(self, middle: float = 0.5, steepness: float = 20.0) -> None:
+        if not 0 < middle < 1:
+            raise out_of_range("middle", "in (0, 1)", middle)
+        if not 0 < steepness <= 500:
+            raise out_of_range("steepness", "in (0, 500]", steepness)
+        self.middle, self.steepness = middle, steepness
+
+    def __call__(self, step: int, total: int) -> float:
+        low, high = self._raw(0.0), self._raw(1.0)
+        value = (self._raw(min(1.0, step / max(1, total))) - low) / (high - low)
+        return min(1.0, max(0.0, value))
+
+    def _raw(self, share: float) -> float:
+        return (1 + math.tanh(self.steepness * (share - self.middle) / 2)) / 2
+
+
+@register("schedule", "cyclical")
+class Cyclical(Schedule):
+    """``cycles`` times from ``start`` to ``end``: linear over the first ``rise`` of a cycle, then ``end`` to its close.
+
+    Reference: Fu et al. (2019), "Cyclical annealing schedule: a simple approach to mitigating KL vanishing",
+    equation 6.
+
+    >>> [Cyclical(cycles=2)(step, 16) for step in (0, 2, 4, 7, 8, 10, 12)]
+    [0.0, 0.5, 1.0, 1.0, 0.0, 0.5, 1.0]
+    """
+
+    def __init__(self, cycles: int = 4, rise: float = 0.5, start: float = 0.0, end: float = 1.0) -> None:
+        if not isinstance(cycles, int) or cycles < 1:
+            raise out_of_range("cycles", "an int of at least 1", cycles)
+        if not 0 < rise <= 1:
+            raise out_of_range("rise", "in (0, 1]", rise)
+        self.cycles, self.rise, self.start, self.end = cycles, rise, start, end
+
+    def __call__(self, step: int, total: int) -> float:
+        if step >= total:
+            return self.end
+        within = self.cycles * step / total % 1
+        return self.start + (self.end - self.start) * min(1.0, within / self.rise)
 
 
 def scheduled(value: Any, name: str = "weight") -> float | Schedule:

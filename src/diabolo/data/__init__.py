@@ -3,6 +3,7 @@
 from .feed import MemoryFeed
 from .process_array import ArrayProcessor
 from .process_binary import BinaryProcessor
+from .process_counts import CountProcessor
 from .process_image import ImageProcessor
 from .process_sequence import SequenceProcessor, is_ragged
 from .process_table import TableProcessor
@@ -13,6 +14,7 @@ from .write import check_out, write
 __all__ = [
     "ArrayProcessor",
     "BinaryProcessor",
+    "CountProcessor",
     "ImageProcessor",
     "MemoryFeed",
     "SequenceProcessor",

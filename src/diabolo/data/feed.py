@@ -47,15 +47,36 @@ class MemoryFeed(Feed):
         batch = self.collate(tensors)
         return dataclasses.replace(batch, **beside) if beside else batch
 
+    def known(self) -> Tensor:
+        """Which rows have a known label, or condition (N,) bool; all of them where there is neither."""
+        label, cond = self.tensors.get("label"), self.tensors.get("cond")
+        if label is not None:
+            return label.isfinite().flatten(1).any(1) if label.is_floating_point() else label >= 0
+        return torch.ones(len(self), dtype=torch.bool) if cond is None else cond.ne(0).any(1)
+
     def labelled(self) -> MemoryFeed | None:
         """The rows whose label is known: what a supervised stage learns from."""
-        label = self.tensors.get("label")
-        if label is None:
-            return self
-        known = label.isfinite().flatten(1).any(1) if label.is_floating_point() else label >= 0
+        known = self.known()
         if bool(known.all()):
             return self
         return self.take(known.nonzero().squeeze(1)) if bool(known.any()) else None
+
+    def balanced(self, share: float) -> MemoryFeed:
+        """With the known rows repeated `times` over.
+
+        >>> cond = torch.eye(2)[[0, 0, 0, 0, 0, 1]] * (torch.arange(6) < 1)[:, None]
+        >>> feed = MemoryFeed({"x": torch.arange(6.)[:, None], "cond": cond}, lambda t: Batch(t["x"], t["x"]))
+        >>> feed.balanced(0.5).tensors["x"].flatten().tolist()
+        [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 0.0, 0.0, 0.0, 0.0]
+        """
+        known = self.known().nonzero().squeeze(1)
+        more = self.times(share) - 1
+        return self.take(torch.cat([torch.arange(len(self)), known.repeat(more)])) if more > 0 else self
+
+    def times(self, share: float) -> int:
+        """How often each known row must come, for the known rows to be about ``share`` of all."""
+        known = int(self.known().sum())
+        return max(1, round(share / (1 - share) * (len(self) - known) / known)) if known else 1
 
     def take(self, index: Tensor) -> MemoryFeed:
         """The rows at an index, as a feed of their own."""

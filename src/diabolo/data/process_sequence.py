@@ -51,7 +51,7 @@ class SequenceProcessor(Processor):
 
     def fit(self, rows: Any) -> Self:
         """Learn the longest row, and each channel's mean and spread, or the vocabulary."""
-        self.ragged = isinstance(rows, list | tuple) or getattr(rows, "dtype", None) == object
+        self.ragged = isinstance(rows, list | tuple) or _holds_objects(rows)
         if _are_tokens(rows):
             sequences = [np.asarray(row) for row in rows]
             self.tokens = np.unique(np.concatenate(sequences))
@@ -111,7 +111,7 @@ class SequenceProcessor(Processor):
         return Batch(x, x, mask=mask, scored=mask)
 
     def invert(self, data: Tensor) -> Any:
-        """Data (N, T, C), steps of NaN after the end, or probabilities of tokens (N, T, V), as rows like those at fit."""
+        """Data (N, T, C), steps of NaN after the end, or probabilities of tokens (N, T, V), as rows as at fit."""
         values = data.detach().cpu().float().numpy()
         if self.tokens is not None:
             return self._invert_tokens(values)
@@ -169,7 +169,7 @@ def is_ragged(rows: Any) -> bool:
     >>> is_ragged([[1.0, 2.0], [3.0]]), is_ragged([[1.0], [2.0]])
     (True, False)
     """
-    if not isinstance(rows, list | tuple) and getattr(rows, "dtype", None) != object:
+    if not isinstance(rows, list | tuple) and not _holds_objects(rows):
         return False
     if getattr(rows, "ndim", 1) != 1 or not len(rows) or type(rows[0]) not in (list, tuple, np.ndarray):
         return False
@@ -189,7 +189,7 @@ def _arrays(rows: Any) -> tuple[list[ndarray], bool]:
     if isinstance(rows, Tensor):
         rows = rows.detach().cpu().numpy()
     try:
-        if isinstance(rows, list | tuple) or getattr(rows, "dtype", None) == object:
+        if isinstance(rows, list | tuple) or _holds_objects(rows):
             found = [np.asarray(row, dtype=np.float64) for row in rows]
         else:
             found = list(np.asarray(rows, dtype=np.float64))
@@ -228,3 +228,7 @@ def _lengths(rows: ndarray) -> ndarray:
     """Steps up to the last that is not NaN alone."""
     there = ~np.isnan(rows).all(-1)
     return np.where(there.any(1), rows.shape[1] - there[:, ::-1].argmax(1), 0)
+
+
+def _holds_objects(rows: Any) -> bool:
+    return getattr(getattr(rows, "dtype", None), "kind", "") == "O"

@@ -14,6 +14,7 @@ from ..core import Processor
 from ..core.errors import DataError, UsageError, require, unknown
 from .process_array import ArrayProcessor
 from .process_binary import BinaryProcessor
+from .process_counts import CountProcessor
 from .process_image import ImageProcessor
 from .process_sequence import SequenceProcessor, is_ragged
 from .process_table import TableProcessor
@@ -109,8 +110,9 @@ def processor_for(rows: Any) -> Processor:
     'ImageProcessor'
     """
     if isinstance(rows, Source):
-        if rows.modality in ("array", "binary"):
-            return ArrayProcessor() if rows.modality == "array" else BinaryProcessor()
+        asked = {"array": ArrayProcessor, "binary": BinaryProcessor, "counts": CountProcessor}
+        if rows.modality in asked:
+            return asked[rows.modality]()
         rows = rows.rows
     if _is_frame(rows):
         return TableProcessor()

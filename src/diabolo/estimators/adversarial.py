@@ -44,7 +44,8 @@ class AdversarialAutoencoder(BaseAutoencoder):
     ----------
     n_components : int >= 1 or "auto"; values of the code, of the style where there are labels.
     network, hidden, loss : as `Autoencoder`; ``loss`` "auto" is a Gaussian with a learned scale.
-    prior : normal, or another by name; with labels it is a class beside a normal style.
+    prior : normal, or another by name, which is drawn from as it is made: the critic moves the codes to it, nothing
+        moves it. With labels it is a class beside a normal style.
     weight : of the critic's word beside the reconstruction in nats, >= 0, or a schedule.
     critic : widths of the critics' hidden layers.
     trainer, random_state : as `Autoencoder`.
@@ -79,12 +80,13 @@ class AdversarialAutoencoder(BaseAutoencoder):
         self.weight, self.critic, self.trainer, self.random_state = weight, critic, trainer, random_state
 
     def build(self, shape: Shape, target_shape: Shape) -> Recipe:
-        critic = Spec("adversarial", weight=self.weight, hidden=tuple(self.critic))
-        neck, prior, penalties = "identity", self.prior, [critic]
+        critic: Any = Spec("adversarial", weight=self.weight, hidden=tuple(self.critic))
+        neck: Any = "identity"
+        prior, penalties = self.prior, [critic]
         if (classes := self._classes) is not None:
             neck = prior = Spec("class-style", classes=classes)
             halves = ((0, classes), (classes, None))
-            penalties = [*(critic.with_defaults(part=half) for half in halves), KnownLabel(self.weight)]
+            penalties = [*(critic.with_defaults(part=half) for half in halves), KnownLabel(classes, self.weight)]
         recipe = compose(
             shape, target_shape, n_components=self.n_components, network=self.network, hidden=self.hidden,
             loss=self.loss, bottleneck=neck, prior=prior, penalties=penalties,
@@ -128,7 +130,8 @@ class VAEGAN(BaseAutoencoder):
         decoder   ½ ‖f(x̂) - f(x)‖² - weight · log σ(D(x̂)), over reconstructions and draws from the prior
         critic    tells x from both
 
-    The encoder never feels the critic's verdict, the critic never the error in its features.
+    The encoder never feels the critic's verdict, the critic never the error in its features. The critic pays for steep
+    slopes at the data (R1), or its features would grow without end and drown the KL term.
 
     Parameters
     ----------
@@ -172,7 +175,7 @@ class VAEGAN(BaseAutoencoder):
             raise out_of_range("pixel", "a number of at least 0", self.pixel)
         penalties = [
             Spec("kl", weight=self.beta),
-            Spec("data-critic", weight=self.weight, hidden=tuple(self.critic)),
+            Spec("data-critic", weight=self.weight, hidden=tuple(self.critic), smooth=1.0),
             Spec("feature-matching"),
         ]
         recipe = compose(
@@ -194,7 +197,8 @@ class AEGAN(BaseAutoencoder):
 
     "filter": the critic sees what the autoencoder makes of samples, and of data. "codes": the generator learns the
     distribution of the codes of real rows, and the decoder is the last part of it. "energy": the autoencoder is the
-    critic (BEGAN's balance). In form "none" the autoencoder learns beside the network and neither feels the other.
+    critic (`Energy`) and pays for its margin with some of its reconstruction. In form "none" the autoencoder learns
+    beside the network and neither feels the other.
     In all of them the autoencoder gives `transform`, `reconstruct` and `score_samples`; ``sample`` draws from the
     generator. A generator of rows is built like the autoencoder's decoder.
 
@@ -204,14 +208,13 @@ class AEGAN(BaseAutoencoder):
     form : filter, energy, codes or none.
     noise : int >= 1; normal values a sample is made from.
     critic : widths of the critic's hidden layers.
-    balance : of form "energy", in (0, 1]: error of samples as a share of that of data; larger is more diverse.
+    margin : of form "energy", above 1: up to how many times the error of data the autoencoder pushes that of samples.
     trainer, random_state : as `Autoencoder`.
 
     Raises `UsageError` for another form, or a table with missing cells in the forms "filter" and "energy".
 
     Reference: Goodfellow et al. (2014), "Generative adversarial nets"; Zhao et al. (2016), "Energy-based generative
-    adversarial network"; Berthelot et al. (2017), "BEGAN: boundary equilibrium generative adversarial networks";
-    Zhao et al. (2018), "Adversarially regularized autoencoders", for a generator of codes.
+    adversarial network"; Zhao et al. (2018), "Adversarially regularized autoencoders", for a generator of codes.
 
     >>> import numpy as np
     >>> from diabolo import AEGAN, Trainer
@@ -230,19 +233,19 @@ class AEGAN(BaseAutoencoder):
         loss: Any = "auto",
         noise: int = 16,
         critic: Sequence[int] = (256, 128),
-        balance: float = 0.5,
+        margin: float = 2.0,
         trainer: Trainer | None = None,
         random_state: Any = None,
     ) -> None:
         self.n_components, self.form, self.network, self.hidden, self.loss = n_components, form, network, hidden, loss
-        self.noise, self.critic, self.balance = noise, critic, balance
+        self.noise, self.critic, self.margin = noise, critic, margin
         self.trainer, self.random_state = trainer, random_state
 
     def build(self, shape: Shape, target_shape: Shape) -> Recipe:
         self._check(shape, target_shape)
         recipe = compose(
             shape, target_shape, n_components=self.n_components, network=self.network, hidden=self.hidden,
-            loss=self.loss, penalties=[Energy(self.balance)] if self.form == "energy" else [],
+            loss=self.loss, penalties=[Energy(self.margin)] if self.form == "energy" else [],
         )  # fmt: skip
         base, cost = recipe.module, recipe.objective.loss
         with torch.no_grad():
@@ -260,8 +263,8 @@ class AEGAN(BaseAutoencoder):
             raise unknown("form", self.form, FORMS)
         if not self.noise >= 1:
             raise out_of_range("noise", "an int of at least 1", self.noise)
-        if not 0 < self.balance <= 1:
-            raise out_of_range("balance", "in (0, 1]", self.balance)
+        if not self.margin > 1:
+            raise out_of_range("margin", "a number above 1", self.margin)
         if self.form in ("filter", "energy") and shape != target_shape:
             raise UsageError(
                 f"form {self.form!r} reads samples with the encoder, which here is also told what cells are missing; "

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..blocks.identity import Identity
 from ..blocks.positions import real_rows
 from ..core import AutoencoderModule, Batch, Bottleneck, Discrete, FromData, Objective, Prior, Spec, make
-from ..core.errors import ModelError
+from ..core.errors import ModelError, UsageError
 from ..data import MemoryFeed
 from ..train import Stage, Trainer
 from . import choose, start
@@ -98,6 +98,8 @@ def _train(prior: Prior, bottleneck: Bottleneck, codes: Tensor, trainer: Trainer
     neck = Indexed(bottleneck) if isinstance(bottleneck, Discrete) else Identity(codes.shape[-1])
     module = AutoencoderModule(Passing(), neck, Passing(), prior)  # type: ignore[arg-type]
     prior(module)  # one that needs the model's own networks says so here
+    if not any(p.requires_grad for p in prior.parameters()):
+        raise UsageError(f"prior {prior.part_name!r} has nothing to fit; take 'mixture' or 'flow'.")  # type: ignore[attr-defined]
     if isinstance(prior, FromData):
         with torch.no_grad():
             prior.begin(module, next(feed.batches(choose.SAMPLE, seed=seed)))

@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from ..core import Batch, Output, Processor, Redrawn, Spec
+from ..core import Batch, Output, Processor, Spec
 from ..core.errors import DataError, ModelError, out_of_range
 from ..core.interfaces import Shape
 from ..data import MemoryFeed, Source, processor_for
@@ -42,6 +42,7 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
 
     trainer: Trainer | None
     random_state: Any
+    labels_: Labels
     _label_role: ClassVar[str | None] = None
     """What y is for: "cond" (both sides are told the class), "label" (it is learnt), None (nothing)."""
     _numeric_labels: ClassVar[bool] = False
@@ -91,12 +92,17 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         if y is None and isinstance(X, Source):
             y = X.target
         if self._optional_labels and y is None:
-            if fitting:
-                vars(self).pop("labels_", None)
+            if fitting and "labels_" in vars(self):
+                del self.labels_
             return {}
+        y = y if y is None else self._checked(y)
         if fitting and y is not None:
             self.labels_ = self._learn_labels(y)
         return beside(vars(self).get("labels_", Labels(self._numeric_labels)), self._label_role, y, rows)
+
+    def _checked(self, y: Any) -> Any:
+        """Labels as `Labels` takes them. Raises `DataError` for what cannot be learnt."""
+        return np.asarray(y)
 
     def _learn_labels(self, y: Any) -> Labels:
         return Labels(self._numeric_labels).fit(y)
@@ -121,7 +127,7 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         self._seed = self._seed_now()
         given = self._chosen_trainer().get_params(deep=False)
         trainer = Trainer(**{**given, "schedule": "constant", "validation": 0.0})
-        trainer.check()
+        trainer.check(online=True)
         recipe = self._again(feed, trainer) if fitted else self._compose(feed, trainer)
         self._finish(recipe, self.history_ if fitted else [])
         # what was trained first stays as it is: rows that come one by one move the last stage
@@ -192,7 +198,7 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(self._seed)
                 start.from_data(recipe, sample, len(feed))
-        recipe.redraw = self._redraw()
+        recipe.redraw = start.redraw(self.processor_)
         picked = self._decide_training(recipe, feed, trainer)
         self.choices_ = [*self.choices_, *picked, *choose.warnings(recipe, prod(self.processor_.target_shape))]
         return recipe
@@ -204,13 +210,9 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         after.place(recipe, self)
         transfer.take(recipe, self, vars(self).get("_start", (None, None))[1])
         recipe.objective.load_state_dict(self.objective_.state_dict())
-        recipe.redraw = self._redraw()
+        recipe.redraw = start.redraw(self.processor_)
         self._decide_training(recipe, feed, trainer)
         return recipe
-
-    def _redraw(self) -> Callable[[Batch], Batch] | None:
-        """What draws the data anew in every epoch, where they are random themselves."""
-        return self.processor_.redraw if isinstance(self.processor_, Redrawn) else None
 
     def _decide_training(self, recipe: Recipe, feed: MemoryFeed, trainer: Trainer | None) -> list[Choice]:
         base = trainer if trainer is not None else self._chosen_trainer()
@@ -286,11 +288,11 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
     def fit_prior(self, X: Any, prior: Any = "mixture(components=10)", *, trainer: Trainer | None = None) -> Self:
         """Fit p(z) to the codes of rows, after training, so that `sample` draws from where the codes lie.
 
-        ``prior``: mixture (expectation-maximisation), flow (by gradient, with ``trainer``), or another by name or
-        Spec. ``prior_`` is what was fitted; it takes the place of a prior the model had, in every measure, and is
-        saved with the model. The next `fit` forgets it.
+        ``prior``: mixture (expectation-maximisation), flow or, over indices, autoregressive (by gradient, with
+        ``trainer``); a name, a text or a Spec. ``prior_`` is what was fitted; it takes the place of a prior the model
+        had, in every measure, and is saved with the model. The next `fit` forgets it.
 
-        Raises `UsageError` for a prior that can only be trained together with the model.
+        Raises `UsageError` for a prior that has nothing to fit, or can only be trained together with the model.
         """
         check_is_fitted(self)
         after.fit_prior(self, X, prior, trainer)
@@ -324,7 +326,7 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         return self.processor_.invert(torch.from_numpy(self._apply(X, self._rebuilt)))
 
     def _rebuilt(self, batch: Batch) -> Tensor:
-        return without_padding(self.objective_.loss.link(self.module_.reconstruct(batch).recon), batch.mask)
+        return without_padding(self.objective_.loss.link(self.module_.decoded(batch)), batch.mask)
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Minus the objective of every row (N,): higher is more normal (the negative ELBO's negative, for a VAE)."""

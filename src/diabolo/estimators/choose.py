@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..core import Batch, Processor, Spec
+from ..core import Batch, Processor, Spec, make
 from ..core.interfaces import Shape
 from .recipe import Choice, Recipe
 
@@ -70,6 +70,9 @@ def training(rows: int, values: int, matrices: Sequence[tuple[int, int]], given:
     """Batch size, optimiser and epochs, for rows of so many values and (short, long) sides of the weight matrices."""
     choices = []
     batch = given["batch_size"]
+    if batch == "auto" and given["optimizer"] != "auto" and make("optimizer", given["optimizer"]).closure:
+        batch = "full"
+        choices.append(Choice("batch_size", batch, "a line search needs the same rows at every try"))
     if batch == "auto":
         batch = 64 if rows < 4000 else 128 if rows < 20_000 else 256
         choices.append(Choice("batch_size", min(batch, rows), f"{rows} rows"))

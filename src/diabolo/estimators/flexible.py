@@ -83,3 +83,47 @@ class FlowVAE(VariationalModel):
 
     def parts(self) -> dict[str, Any]:
         return {"bottleneck": Spec("flow-posterior", kind=self.flow, steps=self.steps), "penalties": ["kl"]}
+
+
+@register("model", "hierarchical-vae")
+class HierarchicalVAE(VariationalModel):
+    """Ladder variational autoencoder: several layers of z, each told the ones above (Sonderby et al. 2016).
+
+        z = [z_1 ... z_L],    p(z) = p(z_1) prod p(z_l | z_<l),    q(z_l | z_<l, x): data and p weighted by precision
+
+    Parameters: as `VAE`; ``n_components`` is for all layers together, each about twice the one above; ``levels`` L >=
+    1; ``beta`` a number >= 0 or a schedule; ``free_bits`` >= 0 nats a layer that cost nothing, which keeps the upper
+    layers from falling asleep. A network "pyramid" gives every layer features of its own depth.
+
+    Reference: Sonderby et al. (2016), "Ladder variational autoencoders", equations 8 to 13.
+
+    >>> import numpy as np
+    >>> from diabolo import HierarchicalVAE, Trainer
+    >>> X = np.random.default_rng(0).normal(size=(64, 5)).astype("float32")
+    >>> HierarchicalVAE(3, trainer=Trainer(epochs=2), random_state=0).fit(X).sample(3, random_state=0).shape
+    (3, 5)
+    """
+
+    def __init__(
+        self,
+        n_components: int | str = "auto",
+        *,
+        levels: int = 2,
+        beta: Any = 1.0,
+        free_bits: float = 0.5,
+        network: Any = "auto",
+        hidden: Sequence[int] | str = "auto",
+        loss: Any = "auto",
+        trainer: Trainer | None = None,
+        random_state: Any = None,
+    ) -> None:
+        super().__init__(n_components, network=network, hidden=hidden, loss=loss, trainer=trainer,
+                         random_state=random_state)  # fmt: skip
+        self.levels, self.beta, self.free_bits = levels, beta, free_bits
+
+    def parts(self) -> dict[str, Any]:
+        pyramid = isinstance(self.network, str | Spec) and Spec.of(self.network).name == "pyramid"
+        return {
+            "bottleneck": Spec("hierarchical", levels=self.levels, pyramid=pyramid), "prior": "top-down",
+            "penalties": [Spec("kl", weight=self.beta, free_bits=self.free_bits)],
+        }  # fmt: skip

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from ..blocks.critic import Critic, Game
 from ..blocks.layers import Mlp
-from ..core import AutoencoderModule, Batch, FromData, Output, Penalty, SelfTrained, StepHook
+from ..core import AutoencoderModule, Batch, FromData, Output, Penalty, SelfTrained
+from ..core.collectives import all_reduce_, world
 from ..core.interfaces import Shape
 from ..penalties.adversarial import OPTIMIZER, blank
 
@@ -44,7 +45,7 @@ class GeneratorModule(AutoencoderModule):
         raw: Tensor = self.generator(n)
         if self.form == "codes" and self.judge is not None:
             return raw * self.judge.scale + self.judge.shift
-        return raw * self.scale + self.shift if self.scales_output else raw
+        return raw * self.scale + self.shift if self.scales_output and self.shift is not None else raw
 
     def again(self, recon: Float[Tensor, "b *t"]) -> Float[Tensor, "b *t"]:
         """What the autoencoder makes of rows that come as a decoder's output."""
@@ -64,14 +65,16 @@ class GeneratorModule(AutoencoderModule):
         return self.link(raw if self.form == "none" else self.again(raw))
 
     def energy(self, recon: Float[Tensor, "b *t"]) -> Float[Tensor, " b"]:
-        """Squared reconstruction error of rows that come as a decoder's output."""
-        return (self.link(self.again(recon)) - self.link(recon)).flatten(1).square().sum(1)
+        """How far rows that come as a decoder's output are from what the autoencoder makes of them."""
+        return length(self.link(self.again(recon)) - self.link(recon))
 
     def sample(self, n: int, positions: tuple[int, ...] = (), cond: Tensor | None = None) -> Tensor:
         """Decoder output for n draws of the generator."""
         with torch.no_grad():
             raw = self.make(n)
-            return {"codes": self.decode, "filter": self.again}.get(self.form, lambda rows: rows)(raw)
+            if self.form == "codes":
+                return self.decode(raw)
+            return self.again(raw) if self.form == "filter" else raw
 
 
 class Generator(nn.Module, SelfTrained):
@@ -144,40 +147,49 @@ class Judge(nn.Module, SelfTrained, FromData):
         with torch.no_grad():
             real, made = gan.real(batch, out), gan.made(len(batch))
             if self.follows and len(real) > 1:
-                mean = real.mean(0)
-                self._take(mean, self._spread(real, mean), self.momentum)
+                mean = average(real.mean(0))
+                self._take(mean, average(self._spread(real, mean)), self.momentum)
         return self.game.loss(lambda rows: self(rows, batch), real, [made])
 
 
-class Energy(Penalty, StepHook):
-    """The autoencoder reconstructs data well and the generator's samples badly, in balance.
+class Energy(Penalty, FromData):
+    """The autoencoder pays where it reconstructs the generator's samples as well as data.
 
-        cost = -k E(G(noise)),    k ← k + λ (γ - E(G(noise)) / E(x)),    0 <= k <= 1,    E: squared error
+        cost = s (m E(x) - E(G(noise)))₊,    E = ‖x̂ - x‖, of data its mean over the batch;    s = ‖x‖, centred
 
-    k holds the errors of samples at a share γ of those of data (Berthelot et al. 2017, "BEGAN: boundary equilibrium
-    generative adversarial networks", section 3.3, with the ratio in place of the difference, so that units do not
-    matter); it replaces the fixed margin of Zhao et al. (2016), "Energy-based generative adversarial network".
+    The margin follows the error of data, so it is right for any data and at any time. Norms, not their squares:
+    a sample that comes back well must still have a slope to be pushed away by. s keeps the units of a squared error.
+
+    Reference: Zhao, Mathieu & LeCun (2016), "Energy-based generative adversarial network", equations 1-2; a margin
+    tied to the data's error is of Berthelot et al. (2017), "BEGAN: boundary equilibrium generative adversarial
+    networks".
     """
 
-    k: Tensor
-    gap: Tensor
+    spread: Tensor
 
-    def __init__(self, balance: float = 0.5, speed: float = 1e-2) -> None:
+    def __init__(self, margin: float = 2.0) -> None:
         super().__init__(1.0)
-        self.balance, self.speed = balance, speed
-        self.register_buffer("k", torch.zeros(()))
-        self.register_buffer("gap", torch.zeros(()))
+        self.margin = margin
+        self.register_buffer("spread", torch.ones(()))
+
+    def begin(self, module: AutoencoderModule, batch: Batch) -> None:
+        self.spread.copy_((batch.target - batch.target.mean(0)).flatten(1).square().sum(1).mean().sqrt())
 
     def forward(self, module: AutoencoderModule, batch: Batch, out: Output) -> Float[Tensor, ""]:
         gan: Any = module
-        made = gan.energy(gan.make(len(batch)).detach()).mean()
-        if self.training:
-            data = (gan.link(out.recon) - batch.target).flatten(1).square().sum(1).mean()
-            self.gap.copy_(self.balance - (made / data.clamp_min(1e-12)).detach())
-        return -self.k.clone() * made
+        made = gan.energy(gan.make(len(batch)).detach())
+        data = length(gan.link(out.recon) - batch.target).mean().detach()
+        return self.spread * torch.relu(self.margin * data - made).mean()
 
-    def after_step(self, step: int, total: int) -> None:
-        self.k.add_(self.speed * self.gap).clamp_(0.0, 1.0)
+
+def length(rows: Float[Tensor, "b *s"]) -> Float[Tensor, " b"]:
+    """Euclidean norm of every row, with a gradient at zero."""
+    return (rows.flatten(1).square().sum(1) + 1e-12).sqrt()
+
+
+def average(tensor: Tensor) -> Tensor:
+    """The mean over all processes, so that all follow the same codes."""
+    return all_reduce_(tensor).div_(world())
 
 
 def assemble(

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from math import prod
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from ..blocks.layers import Mlp
+from ..blocks.layers import BatchNorm, Mlp
 from ..core import AutoencoderModule, Batch, Bottleneck, Decoder, Latent
 from ..core.interfaces import Shape
 
@@ -31,16 +31,20 @@ class Coded(Bottleneck):
 class Head(Decoder):
     """A code (B, *P, D), flattened, to (B, *out_shape) through a dense stack; no hidden layer: a linear probe.
 
+    Codes are brought to mean 0 and deviation 1 first (a batch norm without weights): their scale is the
+    autoencoder's business and says nothing about the classes.
+
     >>> Head(6, (8,), (3,))(torch.zeros(2, 3, 2)).shape
     torch.Size([2, 3])
     """
 
     def __init__(self, values: int, hidden: Sequence[int], out_shape: Shape) -> None:
         super().__init__()
+        self.norm = BatchNorm(nn.BatchNorm1d(values, affine=False))
         self.body, self.out_shape = Mlp((values, *hidden, prod(out_shape))), tuple(out_shape)
 
     def forward(self, z: Tensor, batch: Batch | None = None) -> Tensor:
-        out: Tensor = self.body(z.flatten(1))
+        out: Tensor = self.body(self.norm(z.flatten(1)))
         return out.unflatten(1, self.out_shape)
 
 

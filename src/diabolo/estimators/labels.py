@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from typing import Any, Self
 
 import numpy as np
@@ -121,6 +122,7 @@ def beside(labels: Labels | None, role: str | None, y: Any, rows: int) -> dict[s
             "this model requires y to be passed, but the target y is None; give y to fit (unknown ones as -1 or NaN), "
             "or --target."
         )
+    y = y if isinstance(y, Sized) else np.asarray(y)
     if len(y) != rows:
         raise DataError(f"there are {len(y)} labels for {rows} rows; give one for each row.")
     encoded = labels.encode(y)

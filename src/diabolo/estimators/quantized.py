@@ -8,6 +8,7 @@ from math import gcd
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from ..core import Batch, Spec, register
 from ..core.interfaces import Shape
@@ -29,8 +30,10 @@ class DiscreteAutoencoder(BaseAutoencoder, ABC):
     def indices(self, X: Any) -> np.ndarray:
         """The code as indices: int64 (N, *P), or (N, *P, I) where a position has several. Deterministic."""
 
-        def of(batch: Batch) -> Any:
-            return self.module_.bottleneck.indices(self.module_.features(batch.x, batch.mask, batch.cond))
+        def of(batch: Batch) -> Tensor:
+            neck: Any = self.module_.bottleneck
+            found: Tensor = neck.indices(self.module_.features(batch.x, batch.mask, batch.cond))
+            return found
 
         return self._apply(X, of)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-from ..core import AutoencoderModule, Batch, Centred, FromData, Sized
+from ..core import AutoencoderModule, Batch, Centred, FromData, Processor, Redrawn, Sized
 from ..train import Stage
 from .recipe import Recipe
 
@@ -74,6 +76,11 @@ def from_data(recipe: Recipe, sample: Batch, rows: int) -> None:
                 seen.add(id(part))
                 with torch.no_grad():
                     part.begin(stage.module, stage.prepare(sample))
+
+
+def redraw(processor: Processor) -> Callable[[Batch], Batch] | None:
+    """What draws the data anew in every epoch, where they are random themselves."""
+    return processor.redraw if isinstance(processor, Redrawn) else None
 
 
 def matrices(recipe: Recipe) -> list[tuple[int, int]]:

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from math import ceil
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from sklearn.base import ClassifierMixin, RegressorMixin, clone
+from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from ..core import AutoencoderModule, Objective, ReconstructionLoss, make, register
+from ..core import AutoencoderModule, Batch, Objective, ReconstructionLoss, make, register
 from ..core.errors import DataError, out_of_range
 from ..core.interfaces import Shape
-from ..data import MemoryFeed, Source
+from ..data import MemoryFeed
 from ..train import Stage, Trainer
-from . import choose, start
 from .base import BaseAutoencoder
 from .composed import Autoencoder
 from .head import Coded, Head, Headed, code_values
 from .labels import Labels, checked_classes
 from .recipe import Choice, Recipe
+from .rows import whole_lanes
+
+STEPS = 1200
+"""Of the supervised stage, where nothing else is asked for."""
 
 
 class Supervised(BaseAutoencoder):
@@ -68,10 +73,6 @@ class Supervised(BaseAutoencoder):
 
     # what is nested -----------------------------------------------------------------------------------------
 
-    def _chosen_trainer(self) -> Trainer:
-        nested = self.autoencoder.trainer if self.autoencoder is not None else None
-        return next((trainer for trainer in (self.trainer, nested) if trainer is not None), Trainer())
-
     def _given(self) -> BaseAutoencoder | None:
         """The autoencoder to start from, if it is fitted already."""
         return self.autoencoder if self.autoencoder is not None and "module_" in vars(self.autoencoder) else None
@@ -110,37 +111,39 @@ class Supervised(BaseAutoencoder):
         if given is not None:
             _take(recipe.module, given, told)
             recipe.stages = [told]
-        elif self.trainer is not None and self.autoencoder is not None and self.autoencoder.trainer is not None:
-            own = self.autoencoder.trainer
+        elif self.autoencoder is not None and self.autoencoder.trainer is not None:
+            own = self.autoencoder.trainer.get_params(deep=False)
             for stage in before:
-                stage.epochs = stage.epochs if own.epochs == "auto" or stage.epochs is not None else own.epochs
-                stage.lr = stage.lr if own.lr == "auto" else own.lr
-        known = feed.labelled()
-        if self._chosen_trainer().epochs == "auto" and known is not None:
-            told.epochs = self._epochs_for(len(known), recipe)
+                for knob in ("epochs", "lr"):
+                    if getattr(stage, knob) is None and own[knob] != "auto":
+                        setattr(stage, knob, own[knob])
+        self._decide_teaching(told, feed)
         return recipe
 
-    def _epochs_for(self, rows: int, recipe: Recipe) -> int:
-        """Epochs of the supervised stage: few labelled rows are gone over more often."""
-        knobs = {**self._trainer.get_params(deep=False), "epochs": "auto"}
-        (choice,) = choose.training(rows, choose.NARROW, start.matrices(recipe), knobs)
-        return int(choice.value)
+    def _decide_teaching(self, told: Stage, feed: MemoryFeed) -> None:
+        """What is automatic of the supervised stage: few labelled rows are gone over more often."""
+        given, known = self._chosen_trainer(), feed.labelled()
+        if given.epochs == "auto" and known is not None:
+            size = self._trainer.batch_size
+            steps = 1 if size == "full" else ceil(len(known) / int(size))
+            told.epochs = max(10, min(1000, ceil(STEPS / steps)))
+        if given.optimizer == "auto" and self.freeze:
+            # the decay that suits a whole network would hold a single layer back
+            told.optimizer, told.lr = "adam", 1e-2 if given.lr == "auto" else None
 
     # labels and what is said of rows ------------------------------------------------------------------------
-
-    def _beside(self, X: Any, y: Any, rows: int, fitting: bool) -> dict[str, Tensor]:
-        y = X.target if y is None and isinstance(X, Source) else y
-        return super()._beside(X, y if y is None else self._checked(y), rows, fitting)
-
-    @abstractmethod
-    def _checked(self, y: Any) -> Any:
-        """Labels as `Labels` takes them. Raises `DataError` for what cannot be learnt."""
 
     def _says(self, X: Any) -> Tensor:
         """What the head says of every row."""
         check_is_fitted(self)
         head: Any = self.module_.head
-        return torch.from_numpy(self._apply(X, lambda batch: head(self.module_.code(batch.x, batch.mask))))
+
+        def say(batch: Batch) -> Tensor:
+            whole = whole_lanes(batch)
+            said: Tensor = head(self.module_.code(whole.x, whole.mask))[: len(batch)]
+            return said
+
+        return torch.from_numpy(self._apply(X, say))
 
 
 def _of_the_head(name: str) -> bool:
@@ -171,12 +174,12 @@ class AutoencoderClassifier(ClassifierMixin, Supervised):
     Parameters
     ----------
     autoencoder : any autoencoder that learns without labels. Not fitted: it is pre-trained first, on every row given,
-        for as long as its own ``trainer`` says. Fitted (a loaded model, say): its weights are the start, and there
-        is no pre-training. None: an `Autoencoder`.
+        for as many epochs and at the rate that its own ``trainer`` says. Fitted (a loaded model, say): its weights
+        are the start, and there is no pre-training. None: an `Autoencoder`.
     hidden : widths of the head's hidden layers; (): a softmax on the code.
     freeze : True: only the head learns (a linear probe with ``hidden=()``); False: the encoder is fine-tuned too.
     pretrain : False: the same network, taught from random weights; what pre-training is worth is the difference.
-    trainer : of the supervised stage (and of pre-training, where the autoencoder has none).
+    trainer : of the supervised stage, and of pre-training but for the epochs and rate that the autoencoder's own says.
     random_state : seed.
 
     ``fit(X, y)``: classes of any kind; rows of an unknown class (-1, None, NaN) serve the pre-training. So
@@ -209,7 +212,8 @@ class AutoencoderClassifier(ClassifierMixin, Supervised):
 
     def predict(self, X: Any) -> np.ndarray:
         """The likeliest class of each row (N,)."""
-        return self.labels_.decode(self._says(X).argmax(1))
+        said = self._says(X)
+        return self.labels_.decode(said.argmax(1))
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities (N, classes), in the order of ``classes_``."""
@@ -252,10 +256,12 @@ class AutoencoderRegressor(RegressorMixin, Supervised):
 
     def predict(self, X: Any) -> np.ndarray:
         """Numbers, in the units and shape of the y given to ``fit``."""
-        return self.labels_.decode(self._says(X))
+        said = self._says(X)
+        return self.labels_.decode(said)
 
     def _head(self) -> tuple[Shape, ReconstructionLoss]:
         return (self.labels_.size,), make("loss", "squared")
 
     def _checked(self, y: Any) -> Any:
-        return y
+        values = np.asarray(y)
+        return column_or_1d(values, warn=True) if values.ndim == 2 and values.shape[1] == 1 else values

@@ -36,7 +36,8 @@ class ClassTold(BaseAutoencoder):
 
     def predict(self, X: Any) -> np.ndarray:
         """The likeliest class of each row (N,)."""
-        return self.labels_.decode(torch.from_numpy(self._apply(X, self._best)))
+        best = torch.from_numpy(self._apply(X, self._best))
+        return self.labels_.decode(best)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities (N, classes), in the order of ``classes_``."""
@@ -49,7 +50,7 @@ class ClassTold(BaseAutoencoder):
     def reconstruct(self, X: Any, y: Any = None) -> Any:
         """Rows as they come back under their class; where none is given, under the likeliest one."""
         link = self.objective_.loss.link
-        data = self._apply(X, self._filled(lambda batch: link(self.module_.reconstruct(batch).recon)), y)
+        data = self._apply(X, self._filled(lambda batch: link(self.module_.reconstruct(batch).per_row)), y)
         return self.processor_.invert(torch.from_numpy(data))
 
     def score_samples(self, X: Any, y: Any = None) -> np.ndarray:

@@ -65,7 +65,7 @@ class BetaVAE(VariationalModel):
     >>> import numpy as np
     >>> from diabolo import BetaVAE, Trainer
     >>> X = np.random.default_rng(0).normal(size=(64, 5)).astype("float32")
-    >>> BetaVAE(2, beta=4.0, warm_up=0.5, trainer=Trainer(epochs=2), random_state=0).fit(X).transform(X).shape
+    >>> BetaVAE(2, beta=2.0, warm_up=0.5, trainer=Trainer(epochs=2), random_state=0).fit(X).transform(X).shape
     (64, 2)
     """
 
@@ -73,7 +73,7 @@ class BetaVAE(VariationalModel):
         self,
         n_components: int | str = "auto",
         *,
-        beta: Any = 4.0,
+        beta: Any = 2.0,
         warm_up: float = 0.0,
         capacity: float | None = None,
         network: Any = "auto",
@@ -89,6 +89,8 @@ class BetaVAE(VariationalModel):
     def parts(self) -> dict[str, Any]:
         if not 0 <= self.warm_up <= 1:
             raise out_of_range("warm_up", "a share of training in [0, 1]", self.warm_up)
+        if self.warm_up and not isinstance(self.beta, int | float):
+            raise out_of_range("beta", "a number where warm_up is given", self.beta)
         weight = Linear(0.0, self.beta, self.warm_up) if self.warm_up else self.beta
         grown = None if self.capacity is None else Linear(0.0, self.capacity, 0.5)
         return {"penalties": [Spec("kl", weight=weight, capacity=grown)]}
@@ -114,7 +116,7 @@ class BetaTCVAE(VariationalModel):
         self,
         n_components: int | str = "auto",
         *,
-        beta: float = 6.0,
+        beta: float = 3.0,
         network: Any = "auto",
         hidden: Sequence[int] | str = "auto",
         loss: Any = "auto",
@@ -126,6 +128,8 @@ class BetaTCVAE(VariationalModel):
         self.beta = beta
 
     def parts(self) -> dict[str, Any]:
+        if not isinstance(self.beta, int | float) or self.beta < 0:
+            raise out_of_range("beta", "a number of at least 0", self.beta)
         return {"penalties": ["kl", Spec("total-correlation", weight=self.beta - 1)]}
 
 

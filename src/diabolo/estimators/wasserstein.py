@@ -77,7 +77,7 @@ class WAE(BaseAutoencoder):
         self,
         n_components: int | str = "auto",
         *,
-        lam: Any = 10.0,
+        lam: Any = 30.0,
         network: Any = "auto",
         hidden: Sequence[int] | str = "auto",
         prior: Any = "normal",

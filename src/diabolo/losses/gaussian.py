@@ -6,27 +6,17 @@ import math
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
-from ..core.errors import UsageError, out_of_range
 from ..core.registry import register
-from .location import Location, squared_norm
+from .location import squared_norm
+from .scaled import Scaled
 
 HALF_LOG_TAU = 0.5 * math.log(2 * math.pi)
 
 
-def at_least(floor: float, raw: Float[Tensor, "*s"]) -> Float[Tensor, "*s"]:
-    """A soft lower bound, ``raw`` well above it: a hard clamp would leave no gradient to come back by.
-
-    >>> at_least(-7.0, torch.tensor([-100.0, 8.0]))
-    tensor([-7.,  8.])
-    """
-    return floor + functional.softplus(raw - floor)
-
-
 @register("loss", "gaussian")
-class Gaussian(Location):
+class Gaussian(Scaled):
     """Minus the log-density of a Gaussian around the reconstruction, in nats.
 
         cost(x, x̂) = Σᵢ  ½ ((x̂ᵢ − xᵢ) / σᵢ)² + log σᵢ + ½ log 2π,    x̂ = link(recon)
@@ -51,46 +41,6 @@ class Gaussian(Location):
     >>> Gaussian(scale=1.0)(torch.tensor([[2.0]]), torch.tensor([[0.0]]))     # ½ · 2² + ½ log 2π
     tensor([2.9189])
     """
-
-    floor = -7.0
-    raw_scale: Tensor
-    unit: Tensor
-
-    def __init__(
-        self,
-        scale: str | float = "shared",
-        low: float | None = None,
-        high: float | None = None,
-        shape: tuple[int, ...] | None = None,
-    ) -> None:
-        super().__init__(low, high)
-        allowed = "'shared', 'entry' or a finite number above 0"
-        if scale == "shared":
-            self.raw_scale = nn.Parameter(torch.zeros(()))
-        elif scale == "entry":
-            if shape is None:
-                raise UsageError(
-                    "scale='entry' learns one scale for each entry and needs shape=(…), the target's shape."
-                )
-            self.raw_scale = nn.Parameter(torch.zeros(shape))
-        elif isinstance(scale, int | float) and 0 < scale < math.inf:
-            self.register_buffer("raw_scale", torch.tensor(math.log(scale)), persistent=False)
-        else:
-            raise out_of_range("scale", allowed, scale)
-        self.scale = scale
-        self.register_buffer("unit", torch.zeros(()))
-
-    def measure(self, target: Float[Tensor, " b *s"]) -> None:
-        """Count a learned σ in units of the data's spread: then neither start nor floor depend on the user's units."""
-        spread = (target - target.mean(0)).square().mean().sqrt()
-        if isinstance(self.raw_scale, nn.Parameter) and spread > 0:
-            self.unit.copy_(spread.log())
-
-    def log_scale(self) -> Float[Tensor, "*s"]:
-        """log σ, a scalar or one value for each entry."""
-        if not isinstance(self.raw_scale, nn.Parameter):
-            return self.raw_scale
-        return at_least(self.floor, self.raw_scale) + self.unit
 
     def elementwise(self, recon: Float[Tensor, " b *s"], target: Float[Tensor, " b *s"]) -> Float[Tensor, " b *s"]:
         log_scale = self.log_scale()

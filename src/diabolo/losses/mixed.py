@@ -14,7 +14,8 @@ from torch.nn import functional
 from ..core.errors import UsageError, out_of_range, unknown
 from ..core.interfaces import ReconstructionLoss, Shape
 from ..core.registry import register
-from .gaussian import HALF_LOG_TAU, at_least
+from .gaussian import HALF_LOG_TAU
+from .scaled import at_least
 
 KINDS = ("numeric", "boolean", "categorical")
 

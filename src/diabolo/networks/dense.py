@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..blocks.layers import Mlp, activation
-from ..core import Batch, Centred, Decoder, Encoder, Network, register
+from ..core import Batch, Centred, Decoder, Encoder, Network, StepHook, register
 from ..core.errors import UsageError
 from ..core.interfaces import Shape
 
@@ -24,7 +24,9 @@ class Dense(Network):
 
     Parameters: ``hidden`` widths of the encoder's hidden layers (the decoder mirrors them; empty: a linear
     autoencoder), ``activation``, ``norm`` (none, batch, layer), ``dropout`` in [0, 1), ``tied``: the decoder's
-    weights are the encoder's, transposed (Vincent et al. 2010), only the biases are its own.
+    weights are the encoder's, transposed (Vincent et al. 2010), only the biases are its own; ``atoms``: the columns of
+    the decoder's first layer, one for each value of the code, keep norm 1, and a linear encoder starts as their
+    transpose (Bricken et al. 2023; Gao et al. 2024): a dictionary for sparse codes.
 
     >>> encoder, decoder = Dense(hidden=(8,)).build((4,), 2, 2, (4,))
     >>> decoder(encoder(torch.zeros(3, 4))).shape
@@ -38,15 +40,22 @@ class Dense(Network):
         norm: str = "none",
         dropout: float = 0.0,
         tied: bool = False,
+        atoms: bool = False,
     ) -> None:
+        if tied and atoms:
+            raise UsageError("tied and atoms exclude each other: tied weights cannot keep norm 1 on one side only.")
         self.hidden, self.activation, self.norm = tuple(int(width) for width in hidden), activation, norm
-        self.dropout, self.tied = float(dropout), bool(tied)
+        self.dropout, self.tied, self.atoms = float(dropout), bool(tied), bool(atoms)
 
     def build(self, shape: Shape, features: int, code: int, out_shape: Shape) -> tuple[Encoder, Decoder]:
         options = (self.activation, self.norm, self.dropout)
         encoder = DenseEncoder((prod(shape), *self.hidden, features), *options)
         if not self.tied:
-            return encoder, DenseDecoder((code, *reversed(self.hidden), prod(out_shape)), out_shape, *options)
+            kind = AtomDecoder if self.atoms else DenseDecoder
+            decoder = kind((code, *reversed(self.hidden), prod(out_shape)), out_shape, *options)
+            if isinstance(decoder, AtomDecoder):
+                decoder.lead(encoder)
+            return encoder, decoder
         if features != code or prod(shape) != prod(out_shape):
             raise UsageError(
                 "tied weights need an encoder and a decoder of mirrored sizes; here the encoder maps "
@@ -88,6 +97,26 @@ class DenseDecoder(Decoder, Centred):
         """Start at ``value``: the last bias takes it."""
         with torch.no_grad():
             self.body.last.bias.copy_(value.flatten())
+
+
+class AtomDecoder(DenseDecoder, StepHook):
+    """A dense decoder whose first layer is a dictionary: a column of norm 1 for each value of the code."""
+
+    def __init__(self, sizes: Sequence[int], out_shape: Shape, act: str, norm: str, dropout: float) -> None:
+        super().__init__(sizes, out_shape, act, norm, dropout)
+        self.after_step(0, 1)
+
+    @torch.no_grad()
+    def after_step(self, step: int, total: int) -> None:
+        weight = self.body.first.weight
+        weight.div_(weight.norm(dim=0, keepdim=True).clamp_min(1e-12))
+
+    @torch.no_grad()
+    def lead(self, encoder: DenseEncoder) -> None:
+        """Let a linear encoder start as the transpose of a linear decoder: every unit first answers to its own atom."""
+        mine, theirs = self.body.first.weight, encoder.body.first.weight
+        if mine.shape == theirs.T.shape:
+            theirs.copy_(mine.T)
 
 
 class TiedDecoder(Decoder, Centred):

@@ -51,7 +51,7 @@ def levels(encoder: Encoder, decoder: Decoder) -> list[Level]:
 
 
 class Down(Encoder):
-    """Some layers of an encoder, on rows brought to ``shape``; ``maps``: they take channels first, features are last."""
+    """Some layers of an encoder, on rows brought to ``shape``; ``maps``: layers that take channels first."""
 
     def __init__(self, body: nn.Module, shape: Shape | None = None, maps: bool = False) -> None:
         super().__init__()

@@ -37,8 +37,8 @@ class Recurrent(Network):
     ``cell`` gru or lstm, ``bidirectional`` (the encoder), ``reverse``, ``vocabulary`` of tokens (x holds indices) or
     None, ``teacher``, ``dropout`` between layers in [0, 1).
 
-    Reference: Srivastava, Mansimov & Salakhutdinov (2015), "Unsupervised learning of video representations using LSTMs",
-    section 2.2.
+    Reference: Srivastava, Mansimov & Salakhutdinov (2015), "Unsupervised learning of video representations using
+    LSTMs", section 2.2.
 
     >>> encoder, decoder = Recurrent(width=16).build((9, 2), 4, 4, (9, 2))
     >>> mask = torch.arange(9) < torch.tensor([[9], [5], [1]])

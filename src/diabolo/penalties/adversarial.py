@@ -80,7 +80,7 @@ class Adversarial(Penalty, SelfTrained):
         z = out.latent.z
         fake, real = (codes[..., self.columns] for codes in (z, prior_like(module, z, batch)))
         if z.ndim > 2:
-            keep = torch.ones(z.shape[:-1], dtype=torch.bool)
+            keep = torch.ones(z.shape[:-1], dtype=torch.bool, device=z.device)
             if batch.mask is not None and batch.mask.shape == keep.shape:
                 keep = batch.mask
             fake, real = fake[keep], real[keep]
@@ -111,10 +111,12 @@ class DataCritic(Penalty, SelfTrained, FromData):
     Reference: Larsen et al. (2016), "Autoencoding beyond pixels using a learned similarity metric", equations 9–10
     and algorithm 1.
 
-    >>> from diabolo.core import Latent, make
-    >>> module = AutoencoderModule(*(nn.Identity() for _ in range(3)), make("prior", "normal", features=2))
-    >>> penalty, x = DataCritic(shape=(2,)), torch.zeros(5, 2)
-    >>> penalty(module, Batch(x, x), Output(Latent(x, x), x)).shape
+    >>> from diabolo.core import make
+    >>> encoder, decoder = make("network", "dense").build((4,), 2, 2, (4,))
+    >>> parts = (make(axis, name, features=2) for axis, name in (("bottleneck", "identity"), ("prior", "normal")))
+    >>> module = AutoencoderModule(encoder, next(parts), decoder, next(parts))
+    >>> batch = Batch(torch.zeros(5, 4), torch.zeros(5, 4))
+    >>> DataCritic(shape=(4,))(module, batch, module(batch)).shape
     torch.Size([5])
     """
 

@@ -23,7 +23,7 @@ class _Halves(Distribution):
         width = which.event_shape[0] + style.event_shape[0]
         super().__init__(torch.Size(), torch.Size([width]), validate_args=False)
 
-    def sample(self, sample_shape: torch.Size | tuple[int, ...] = torch.Size()) -> Tensor:
+    def sample(self, sample_shape: torch.Size | list[int] | tuple[int, ...] = ()) -> Tensor:
         shape = torch.Size(sample_shape)
         return torch.cat([self.which.sample(shape), self.style.sample(shape)], -1)
 

@@ -90,7 +90,7 @@ class Mixture(Prior, FromData):
         # in units of the codes' spread, so that EM's floor under variances means the same at any scale
         middle, spread = rows.mean(0), rows.std(0).clamp_min(SMALLEST_STD)
         found = GaussianMixture(min(self.components, len(rows)), covariance_type=self.covariance, random_state=seed,
-                                reg_covar=1e-4, max_iter=200)  # fmt: skip
+                                reg_covar=1e-6, max_iter=200)  # fmt: skip
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # few or equal codes: what was found is good enough
             found.fit(((rows - middle) / spread).numpy())

@@ -54,11 +54,7 @@ class Vamp(Prior, FromData):
         if not isinstance(module.bottleneck, Variational):
             raise UsageError("prior 'vamp' is made of posteriors; it needs a bottleneck such as 'gaussian'.")
         parts = module.bottleneck.posterior(module.features(self.inputs))
+        alike = self.inputs.new_zeros(len(self.inputs))
         positions = len(parts.batch_shape) - 1
         parts = Independent(parts, positions, validate_args=False) if positions else parts
-        return MixtureSameFamily(Categorical(logits=parts_weights(self.inputs)), parts, validate_args=False)
-
-
-def parts_weights(inputs: Tensor) -> Tensor:
-    """All alike."""
-    return inputs.new_zeros(len(inputs))
+        return MixtureSameFamily(Categorical(logits=alike), parts, validate_args=False)

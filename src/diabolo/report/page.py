@@ -15,6 +15,7 @@ from ..core.errors import DataError, require
 from ..core.files import write_atomic
 from ..tasks.reduce import Comparison
 from . import examples, figures
+from .case import Finding
 from .figures import Key
 
 MAX_MAP_POINTS = 5000
@@ -29,6 +30,7 @@ def build_page(
     *,
     comparison: Comparison | None = None,
     labels: Labels = None,
+    findings: Sequence[Finding] | None = None,
     title: str = "Autoencoder report",
 ) -> str:
     """The report of a fitted model on some rows, as one HTML document of bounded size (< 5 MB).
@@ -41,6 +43,7 @@ def build_page(
     rows : array (N, …) or DataFrame, at least one row
     comparison : what `diabolo.tasks.reduce.compare` found
     labels : (N,) classes or numbers that colour the map of codes; without them the error does
+    findings : what `diabolo.report.doctor.examine` found; None: it was not asked
 
     Raises `DataError` for no rows or labels of another length, `MissingExtra` without matplotlib and Jinja.
     The same input gives the same bytes.
@@ -67,6 +70,7 @@ def build_page(
         errors=_errors(errors, comparison),
         comparison=comparison,
         baselines=_baselines(comparison),
+        findings=findings,
         shapes=_table(about.get("layers")),
         version=version("diabolo"),
     )
@@ -79,10 +83,11 @@ def write_report(
     *,
     comparison: Comparison | None = None,
     labels: Labels = None,
+    findings: Sequence[Finding] | None = None,
     title: str = "Autoencoder report",
 ) -> Path:
     """`build_page` into a file that appears whole or not at all; returns its path."""
-    page = build_page(model, rows, comparison=comparison, labels=labels, title=title)
+    page = build_page(model, rows, comparison=comparison, labels=labels, findings=findings, title=title)
     target = Path(path)
     write_atomic(target, lambda file: file.write(page.encode()))
     return target

@@ -15,6 +15,7 @@ from torch import Tensor
 from ..core import Batch, Processor
 from ..core.errors import DataError, ModelError
 from ..core.metrics import Interval, bootstrap_mean, bootstrap_ratio, squared_error
+from ..data import MemoryFeed
 from . import principal
 
 CHUNK = 4096
@@ -67,7 +68,8 @@ class Comparison:
 def compare(model: Any, train: dict[str, Tensor], held_out: dict[str, Tensor], *, seed: int = 0) -> Comparison:
     """Hold a fitted model against PCA of the same code size and against the mean, on rows it has not seen.
 
-    ``train`` and ``held_out`` are what ``model.processor_.encode`` gives. Where `Batch.scored` says that an
+    ``train`` and ``held_out`` are what ``model.processor_.encode`` gives, with ``label`` or ``cond`` beside it for
+    models that are told labels. Where `Batch.scored` says that an
     entry does not count (a missing cell), it counts for nobody.
 
     Raises `DataError` without rows on either side, `ModelError` if the model's output is not finite.
@@ -115,8 +117,7 @@ def _rows(tensors: dict[str, Tensor]) -> int:
 
 
 def _batches(processor: Processor, tensors: dict[str, Tensor]) -> Iterator[Batch]:
-    for start in range(0, _rows(tensors), CHUNK):
-        yield processor.collate({name: tensor[start : start + CHUNK] for name, tensor in tensors.items()})
+    yield from MemoryFeed(tensors, processor.collate).batches(CHUNK)
 
 
 @torch.no_grad()
@@ -128,7 +129,7 @@ def _model_error(model: Any, batch: Batch) -> ndarray:
     module.eval()
     try:
         output = module.reconstruct(batch.map(lambda tensor: tensor.to(device)))
-        recon = model.objective_.loss.to(device).link(output.recon).float().cpu()
+        recon = model.objective_.loss.to(device).link(output.per_row).float().cpu()
     finally:
         module.train(training)
     if recon.shape != batch.target.shape:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..core import Batch, Feed, Output, SelfTrained, StepHook, make
-from ..core.errors import Interrupted, TrainingError, UsageError
+from ..core.errors import Interrupted, TrainingError
 from . import state
 from .callbacks import Callback
 from .closed_form import closed_form
@@ -149,14 +149,15 @@ class Loop:
     def _enter_stage(self) -> None:
         for stage in self.stages:
             stage.parts().eval()
-        self._choose_rows()
+        self.feed, self.validation = self.stage.rows(*self._everyone)
         parts = self.stage.parts().to(self.device.torch)
         own = [part for part in parts.modules() if isinstance(part, SelfTrained)]
         owned = {id(p) for part in own for p in part.own_parameters()}
         lr = self.peak_rate
         self._frozen = self.stage.freeze()
         main = [p for p in self.stage.parameters() if id(p) not in owned]
-        self._players = [(None, Player(main, self.trainer.optimiser(), lr, self.trainer.clip))]
+        optimizer = self.stage.optimizer if self.stage.optimizer is not None else self.trainer.optimiser()
+        self._players = [(None, Player(main, optimizer, lr, self.trainer.clip))]
         for part in own:
             rate = part.lr if part.lr is not None else min(lr, 1e-3)
             self._players.append((part, Player(list(part.own_parameters()), part.optimizer, rate, self.trainer.clip)))
@@ -167,16 +168,6 @@ class Loop:
         self._compute = self.device.compiled(self._forward)
         # the closed form leaves no output for other players to look at
         self._closed = closed_form(self.stage) if self.device.exact and not own else None
-
-    def _choose_rows(self) -> None:
-        """A supervised stage goes over the rows whose label is known; all others over every row."""
-        self.feed, self.validation = self._everyone
-        if self.stage.supervised:
-            known = self.feed.labelled()
-            if known is None:
-                raise UsageError("a supervised stage needs labels, and no row to train on has one; give more to fit.")
-            self.feed = known
-            self.validation = self.validation.labelled() if self.validation is not None else None
 
     def _leave_stage(self) -> None:
         if self.best_tensors:

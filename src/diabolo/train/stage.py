@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ..core import AutoencoderModule, Batch, Corruption, Objective
+from ..core import AutoencoderModule, Batch, Corruption, Feed, Objective
 from ..core.errors import UsageError
+
+MIN_KNOWN = 10
+"""Fewer rows of known label, held out, choose no epoch."""
 
 
 @dataclass
@@ -19,8 +23,9 @@ class Stage:
 
     ``trainable`` chooses the module's parameters by name (None: all); ``inputs`` is a frozen map applied to
     the data first (the layers below, in greedy pre-training); ``supervised``: what is decoded is the label, over
-    rows whose label is known, not the data; ``epochs`` and ``lr`` override the trainer's; ``redraw`` draws rows that
-    are random themselves anew, before anything else.
+    rows whose label is known, not the data; ``known_share``: few such rows among many come more often, until they are
+    that share of a batch; ``epochs``, ``lr`` and ``optimizer`` override the trainer's; ``redraw`` draws rows that are
+    random themselves anew, before anything else.
     """
 
     module: AutoencoderModule
@@ -30,7 +35,9 @@ class Stage:
     epochs: int | None = None
     inputs: Callable[[Tensor], Tensor] | None = None
     supervised: bool = False
+    known_share: float | None = None
     lr: float | None = None
+    optimizer: Any = None
     redraw: Callable[[Batch], Batch] | None = None
 
     def parts(self) -> nn.ModuleList:
@@ -49,6 +56,21 @@ class Stage:
         for p in frozen:
             p.requires_grad_(False)
         return frozen
+
+    def rows(self, feed: Feed, validation: Feed | None) -> tuple[Feed, Feed | None]:
+        """The rows the stage goes over, and those held out: all, or those whose label is known.
+
+        Raises `UsageError` if no label is known.
+        """
+        if self.known_share is not None:
+            feed = feed.balanced(self.known_share)
+        if not self.supervised:
+            return feed, validation
+        known = feed.labelled()
+        if known is None:
+            raise UsageError("a supervised stage needs labels, and no row to train on has one; give more to fit.")
+        held = validation.labelled() if validation is not None else None
+        return known, held if held is not None and len(held) >= MIN_KNOWN else None
 
     def prepare(self, batch: Batch) -> Batch:
         """The batch as this stage sees it, before corruption."""

@@ -26,7 +26,7 @@ class Trainer(BaseEstimator):
     lr : float > 0, or "auto" (the optimiser's own).
     optimizer : sgd, adam, adamw, muon, lbfgs, or "auto" (muon unless layers are wide); a name, a text such as
         "adamw(weight_decay=0.1)" or a Spec.
-    schedule : of the learning rate: one-cycle, constant, cosine, linear.
+    schedule : of the learning rate: one-cycle, constant, cosine, linear, steps, exponential.
     clip : largest gradient norm, or None.
     validation : share of the rows held out to stop early and to keep the best state, in [0, 1).
     patience : epochs without improvement before stopping, counted once the learning rate has fallen to half
@@ -56,8 +56,8 @@ class Trainer(BaseEstimator):
         self.schedule, self.clip, self.validation, self.patience = schedule, clip, validation, patience
         self.device, self.callbacks = device, callbacks
 
-    def check(self) -> None:
-        """Raise `UsageError` for any parameter out of range."""
+    def check(self, *, online: bool = False) -> None:
+        """Raise `UsageError` for any parameter out of range; ``online``: for rows that come a few at a time."""
         whole = (("epochs", self.epochs, ()), ("batch_size", self.batch_size, ("full",)))
         for name, value, words in whole:
             if value not in ("auto", *words) and not (isinstance(value, int) and value >= 1):
@@ -68,7 +68,12 @@ class Trainer(BaseEstimator):
             raise out_of_range("validation", "a share in [0, 1)", self.validation)
         if self.clip is not None and not self.clip > 0:
             raise out_of_range("clip", "a positive number or None", self.clip)
-        make("optimizer", self.optimiser())
+        if make("optimizer", self.optimiser()).closure and (online or self.batch_size not in ("auto", "full")):
+            online_hint = "; for partial_fit take sgd or adam" if online else ""
+            needed = f"'full' for optimizer {str(self.optimizer)!r}: its line search needs the same rows at every try"
+            raise out_of_range(
+                "batch_size", needed + online_hint, "a few rows at a time" if online else self.batch_size
+            )
         make("schedule", self.schedule)
         Device.of(self.device).torch  # noqa: B018
 
