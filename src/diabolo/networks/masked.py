@@ -92,14 +92,16 @@ class MaskedEncoder(Encoder, Centred):
         self.register_buffer("places", positions(patches.grid, net.width), persistent=False)
         self.register_buffer("mean", torch.zeros(patches.count, patches.values))
         self.gate = nn.Parameter(torch.randn(patches.count, net.width))
-        nn.init.normal_(self.inward.weight, std=SPREAD / math.sqrt(patches.values))
+        weight: Any = self.inward.weight
+        nn.init.normal_(weight, std=SPREAD / math.sqrt(patches.values))
         self.body = Stack(net.width, net.depth, net.heads)
         self.head: Any = glorot(nn.Linear(net.width, features))
 
     def forward(
         self, x: Float[Tensor, "b *s"], mask: Bool[Tensor, "b p"] | None = None, cond: Tensor | None = None
     ) -> Float[Tensor, "b *p f"]:
-        tokens, places, gate, keep = self.patches.split(x) - self.mean, self.places, self.gate, None
+        tokens, places, gate = self.patches.split(x) - self.mean, self.places, self.gate[:]
+        keep: Tensor | None = None
         if mask is not None:
             at, keep = visible(mask, self.patches.count)
             tokens = tokens.gather(1, at[..., None].expand(-1, -1, tokens.shape[2]))
