@@ -38,9 +38,8 @@ def main() -> None:
             model.module_.bottleneck.alpha = alpha
             errors[alpha].append(error_of(model, x, y, fresh, truth, seed))
         used = float((model.transform(x[:10_000]) != 0).any(0).mean())
-        print(
-            f"seed {seed}: {', '.join(f'alpha {a:g} {e[-1]:.2f} %' for a, e in errors.items())}; units in use {used:.3f}"
-        )
+        listed = ", ".join(f"alpha {a:g} {e[-1]:.2f} %" for a, e in errors.items())
+        print(f"seed {seed}: {listed}; units in use {used:.3f}", flush=True)
     raw = 100 * (1 - float(LogisticRegression(max_iter=100, tol=1e-3).fit(x, y).score(fresh, truth)))
     head(f"k-sparse codes of {UNITS} units, k = {K}: test error, per cent; paper 1.35, raw pixels 7.20 there")
     bars = {2.0: "ours >= 1.3 and ours <= 1.9"}
