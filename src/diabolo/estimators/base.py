@@ -276,11 +276,6 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         """A condition that says nothing, where the model wants one."""
         return torch.zeros(rows, self.labels_.size) if self._label_role == "cond" else None
 
-    def _no_batch(self, z: Tensor) -> Batch | None:
-        """What a decoder that is told a condition wants beside codes that come alone."""
-        cond = self._no_cond(len(z))
-        return None if cond is None else Batch(z, z, cond=cond)
-
     # using --------------------------------------------------------------------------------------------------
 
     def fit_prior(self, X: Any, prior: Any = "mixture(components=10)", *, trainer: Trainer | None = None) -> Self:
