@@ -118,7 +118,7 @@ def main() -> None:
     options.add_argument("--unlabelled", type=int, default=60_000, help="training images in use")
     options.add_argument("--epochs", type=int, default=30)
     options.add_argument("--stacked-epochs", type=int, default=60)
-    options.add_argument("--alpha", type=float, default=0.1)
+    options.add_argument("--alpha", type=float, default=1.0)
     options.add_argument("--lr", type=float, default=1e-3)
     options.add_argument("--batch", type=int, default=200)
     options.add_argument("--only", nargs="*", help="some of: supervised M1 M2 M1+M2")

@@ -35,7 +35,7 @@ def net(args: argparse.Namespace, seed: int, pretrain: bool) -> AutoencoderClass
     state = Checkpoint(args.out / f"sdae-{pretrain}-{seed}-{args.epochs}.state", resume=True, every=30.0)
     knobs: dict[str, Any] = {"batch_size": 100, "optimizer": "adam"}
     pile = StackedAutoencoder(
-        WIDTHS[-1], hidden=WIDTHS[:-1], network="dense(activation='sigmoid')", loss="bernoulli",
+        WIDTHS[-1], hidden=WIDTHS[:-1], network="dense(activation='sigmoid', tied=True)", loss="bernoulli",
         corruption="masking(share=0.1)", pretrain_epochs=args.pretrain_epochs, fine_tune=False,
         trainer=Trainer(epochs=args.pretrain_epochs, lr=args.pretrain_lr, **knobs),
     )  # fmt: skip
@@ -55,7 +55,7 @@ def main() -> None:
     """Train every seed with and without pre-training, and print the table."""
     options = parser(__doc__)
     options.add_argument("--seeds", type=int, default=3)
-    options.add_argument("--epochs", type=int, default=30)
+    options.add_argument("--epochs", type=int, default=20)
     options.add_argument("--pretrain-epochs", type=int, default=10)
     options.add_argument("--lr", type=float, default=1e-3)
     options.add_argument("--pretrain-lr", type=float, default=1e-3)

@@ -44,6 +44,7 @@ def classes() -> np.ndarray:
 
 EXAMPLES: dict[str, tuple[Callable[[], np.ndarray], dict[str, Any]]] = {
     "count-vae": (counts, {}),
+    "hierarchical-vae": (digits, {"free_bits": 0.0}),  # after three epochs its nats are within the free ones
     "topic-model": (counts, {}),
 }
 """Name -> (rows, parameters), where the usual ones will not do."""

@@ -17,7 +17,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {}
 """Parameters of penalties whose defaults do not suit this small model."""
 SAMPLED: set[str] = {
     "adversarial", "code-norm", "contractive", "data-critic", "decoder-gradient", "feature-matching", "l1",
-    "total-variation",
+    "score-matching", "total-variation",
     "code-likelihood", "density-ratio", "dimension-kl", "discrepancy", "mutual-information", "total-correlation",
 }  # fmt: skip
 """Penalties that draw or compare samples of z, whose terms differ from call to call."""

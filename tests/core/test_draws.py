@@ -89,13 +89,3 @@ def test_terms_of_one_name_are_numbered() -> None:
 @pytest.mark.parametrize(("weight", "tied"), [(1.0, True), (0.0, False)])
 def test_a_prior_is_tied_by_a_term_that_counts(weight: float, tied: bool) -> None:
     assert Objective(make("loss", "squared"), [make("penalty", f"kl(weight={weight})")]).ties_prior == tied
-
-
-@pytest.mark.parametrize("weighed", [False, True])
-def test_one_reconstruction_a_row_is_that_of_the_draw_that_counts_most(weighed: bool) -> None:
-    weights = torch.eye(K)[torch.tensor([2, 0, 4, 1])] * 0.5 + 0.1 if weighed else None
-    module, batch, out = composed(weights)
-    place = weights.argmax(1) if weights is not None else torch.zeros(B, dtype=torch.long)
-    expected = torch.stack([out.recon[row * K + int(place[row])] for row in range(B)])
-    torch.testing.assert_close(out.per_row, expected, rtol=0, atol=0)
-    torch.testing.assert_close(module.reconstruct(batch).per_row, batch.x, rtol=0, atol=0)

@@ -192,6 +192,11 @@ def test_no_better_than_pca() -> None:
     assert "of PCA" in found(model)["no better than PCA"].evidence
 
 
+def test_a_code_as_wide_as_the_data_is_not_held_against_pca() -> None:
+    model = Autoencoder(64, corruption="noise(std=0.3)", trainer=quick(), random_state=0).fit(digits()[0])
+    assert "no better than PCA" not in found(model)
+
+
 def test_worse_than_the_mean() -> None:
     model = ill(healthy(Autoencoder))
     with torch.no_grad():

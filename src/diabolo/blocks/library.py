@@ -44,8 +44,9 @@ class Library(Decoder, Centred, FromData):
         logits = out[..., 0] if self.paired else out
         axes = tuple(range(1, logits.ndim))
         shares = logits - torch.logsumexp(logits, axes, keepdim=True)
-        told = batch is not None and batch.target.shape == logits.shape
-        library = log_library(batch.target) if told and batch is not None else self.typical.expand(len(z))
+        counts = _counts(batch)
+        told = counts is not None and counts.shape == logits.shape
+        library = log_library(counts) if told and counts is not None else self.typical.expand(len(z))
         rates = shares + library.reshape(-1, *(1 for _ in axes))
         return torch.stack([rates, out[..., 1]], -1) if self.paired else rates
 
@@ -54,6 +55,14 @@ class Library(Decoder, Centred, FromData):
         body: Any = self.body
         if isinstance(body, Centred):
             body.centre(value)
+
+
+def _counts(batch: Batch | None) -> Tensor | None:
+    """The counts of the rows; where the target is not shown, from what the encoder sees, log(1 + counts)."""
+    if batch is None:
+        return None
+    target: Tensor | None = batch.target
+    return batch.x.expm1() if target is None else target
 
 
 def log_library(counts: Float[Tensor, " b *t"]) -> Float[Tensor, " b"]:

@@ -131,7 +131,7 @@ class VQ(Quantizer):
     decay : float in [0, 1). γ of the running means.
     ema : codes are running means of the vectors that chose them (buffers), else parameters.
     revive : float in [0, 1). A code used less than this share of the mean moves to a random vector; 0: never.
-    gradient : rotation or straight-through.
+    gradient : straight-through, or rotation (keeps angles; here the error was lower without).
     cosine : slices and codes have unit length (Yu et al. 2022).
     start : kmeans (the clusters of the encoder's first features) or random (as published).
 
@@ -158,7 +158,7 @@ class VQ(Quantizer):
         decay: float = 0.99,
         ema: bool = True,
         revive: float = 0.1,
-        gradient: str = "rotation",
+        gradient: str = "straight-through",
         cosine: bool = False,
         start: str = "kmeans",
     ) -> None:
@@ -202,7 +202,7 @@ class ResidualVQ(Quantizer):
         commitment: float = 0.25,
         decay: float = 0.99,
         revive: float = 0.1,
-        gradient: str = "rotation",
+        gradient: str = "straight-through",
         dropout: bool = False,
     ) -> None:
         if features < 1:

@@ -9,7 +9,6 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
@@ -99,15 +98,3 @@ class Output(Record):
 
     latent: Latent
     recon: Tensor
-
-    @property
-    def per_row(self) -> Tensor:
-        """One recon a row (B, *T, …) where there are several draws: of the draw that counts most, the first of equals.
-
-        After `AutoencoderModule.reconstruct` the draws of a row are equal unless the bottleneck weighs them.
-        """
-        draws, weights = self.latent.draws, self.latent.weights
-        if draws == 1 or weights is None:
-            return self.recon[::draws]
-        best = weights.argmax(1)
-        return self.recon[torch.arange(len(best), device=best.device) * draws + best]

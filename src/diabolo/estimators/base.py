@@ -288,10 +288,8 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
     def fit_prior(self, X: Any, prior: Any = "mixture(components=10)", *, trainer: Trainer | None = None) -> Self:
         """Fit p(z) to the codes of rows, after training, so that `sample` draws from where the codes lie.
 
-        ``prior``: mixture (expectation-maximisation), flow or, over indices, autoregressive (by gradient, with
-        ``trainer``); a name, a text or a Spec. ``prior_`` is what was fitted; it takes the place of a prior the model
-        had, in every measure, and is saved with the model. The next `fit` forgets it.
-
+        ``prior``: mixture (expectation-maximisation), flow or, for indices, autoregressive (by ``trainer``). ``prior_``
+        (what was fitted) replaces the model's own in every measure and is saved; the next `fit` forgets it.
         Raises `UsageError` for a prior that has nothing to fit, or can only be trained together with the model.
         """
         check_is_fitted(self)

@@ -8,6 +8,7 @@ from typing import Any
 from ..core import Spec, register
 from ..train import Trainer
 from .likelihood import VariationalModel
+from .recipe import Choice
 
 
 @register("model", "vamp-vae")
@@ -93,7 +94,8 @@ class HierarchicalVAE(VariationalModel):
 
     Parameters: as `VAE`; ``n_components`` is for all layers together, each about twice the one above; ``levels`` L >=
     1; ``beta`` a number >= 0 or a schedule; ``free_bits`` >= 0 nats a layer that cost nothing, which keeps the upper
-    layers from falling asleep. A network "pyramid" gives every layer features of its own depth.
+    layers from falling asleep. The network "pyramid", taken for rows that are no
+    large pictures, gives every layer features of its own depth; others give all features at once.
 
     Reference: Sonderby et al. (2016), "Ladder variational autoencoders", equations 8 to 13.
 
@@ -120,6 +122,11 @@ class HierarchicalVAE(VariationalModel):
         super().__init__(n_components, network=network, hidden=hidden, loss=loss, trainer=trainer,
                          random_state=random_state)  # fmt: skip
         self.levels, self.beta, self.free_bits = levels, beta, free_bits
+
+    def _network_choice(self, usual: Choice) -> Choice:
+        if usual.value != "dense":
+            return usual
+        return Choice("network", "pyramid", f"{usual.why}; every layer of z has features of its own depth")
 
     def parts(self) -> dict[str, Any]:
         pyramid = isinstance(self.network, str | Spec) and Spec.of(self.network).name == "pyramid"

@@ -23,6 +23,7 @@ from .base import BaseAutoencoder
 from .composed import Autoencoder
 from .head import Coded, Head, Headed, code_values
 from .labels import Labels, checked_classes
+from .online import OnlineClasses
 from .recipe import Choice, Recipe
 from .rows import whole_lanes
 
@@ -166,7 +167,7 @@ def _take(module: AutoencoderModule, given: BaseAutoencoder, told: Stage) -> Non
 
 
 @register("model", "classifier")
-class AutoencoderClassifier(ClassifierMixin, Supervised):
+class AutoencoderClassifier(ClassifierMixin, OnlineClasses, Supervised):
     """A classifier on an autoencoder's code: pre-trained on all rows, taught by those whose class is known.
 
         -log p(y | x) = -log softmax(head(code(x)))_y
@@ -202,14 +203,6 @@ class AutoencoderClassifier(ClassifierMixin, Supervised):
         """The known classes, in the order of `predict_proba`."""
         return self.labels_.classes
 
-    def partial_fit(self, X: Any, y: Any = None, classes: Any = None) -> Self:
-        """One pass of the supervised stage over these rows; ``classes``: all there will be, for the first call."""
-        self._announced = classes
-        try:
-            return super().partial_fit(X, y)
-        finally:
-            del self._announced
-
     def predict(self, X: Any) -> np.ndarray:
         """The likeliest class of each row (N,)."""
         said = self._says(X)
@@ -223,8 +216,7 @@ class AutoencoderClassifier(ClassifierMixin, Supervised):
         return (self.labels_.size,), make("loss", "categorical", classes=self.labels_.size)
 
     def _learn_labels(self, y: Any) -> Labels:
-        announced = vars(self).get("_announced")
-        labels = super()._learn_labels(y if announced is None else announced)
+        labels = super()._learn_labels(y)
         if labels.size < 2:
             raise DataError(f"y holds only one class, {labels.classes[0]!r}; a classifier needs at least two.")
         return labels

@@ -50,7 +50,7 @@ class ClassTold(BaseAutoencoder):
     def reconstruct(self, X: Any, y: Any = None) -> Any:
         """Rows as they come back under their class; where none is given, under the likeliest one."""
         link = self.objective_.loss.link
-        data = self._apply(X, self._filled(lambda batch: link(self.module_.reconstruct(batch).per_row)), y)
+        data = self._apply(X, self._filled(lambda batch: link(self.module_.decoded(batch))), y)
         return self.processor_.invert(torch.from_numpy(data))
 
     def score_samples(self, X: Any, y: Any = None) -> np.ndarray:

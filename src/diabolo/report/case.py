@@ -18,7 +18,7 @@ from ..core import Batch, Discrete, Output, SelfTrained
 from ..core.errors import ModelError
 from ..data import MemoryFeed, Source
 from ..estimators.head import Headed
-from ..tasks.reduce import Comparison, compare
+from ..tasks.reduce import EXACT, Comparison, compare
 from . import examples
 
 MAX_ROWS = 2000
@@ -83,9 +83,13 @@ class Case:
         return isinstance(self.model.module_, Headed)
 
     @property
-    def tied(self) -> bool:
-        """Whether the code is of few bits, or held to a prior: it pays for that in error."""
-        return self.discrete is not None or self.plays or self.model.objective_.ties_prior
+    def no_rival(self) -> bool:
+        """Whether PCA is none: a code of few bits or held to a prior pays in error; one as wide as the data copies."""
+        found = self.comparison
+        wide = found is not None and (
+            self.codes.shape[1] >= found.features or found.pca.value <= EXACT * found.mean.value
+        )
+        return wide or self.discrete is not None or self.plays or self.model.objective_.ties_prior
 
     def taken(self, name: str) -> Any:
         """The value of a parameter that was given or chosen; None if the model has none of that name."""

@@ -172,7 +172,7 @@ def generalises(case: Case) -> Iterator[Finding]:
         gaps["on the rows kept for the comparison"] = held["gap"]
     where, gap = max(gaps.items(), key=lambda item: item[1])
     rose, found = _rose_again(case), case.comparison
-    behind = found is not None and found.ratio.low > 1 and not case.tied
+    behind = found is not None and found.ratio.low > 1 and not case.no_rival
     if gap > SEVERAL or (gap > GAP and (rose > HARM or behind)):
         times = f"{gap + 1:.2g} times" if gap > SEVERAL else f"{100 * gap:.0f} % above"
         evidence = f"{where} the error is {times} that on training rows"
@@ -227,7 +227,7 @@ def against_pca(case: Case) -> Iterator[Finding]:
     if found.model.low > found.mean.high:
         evidence = f"the error is {found.model}, and predicting the mean gives {found.mean}"
         yield Finding("worse than the mean", "serious", evidence, f"lr={_rate(case) / 10:.2g} and more epochs")
-    elif case.tied:
+    elif case.no_rival:
         return  # a code of few bits, or one tied to a prior, pays for that in error: PCA is no rival to it
     elif found.ratio.high >= 0.99:
         evidence = f"{where}: {found.verdict}"

@@ -128,8 +128,8 @@ def _model_error(model: Any, batch: Batch) -> ndarray:
     training = module.training
     module.eval()
     try:
-        output = module.reconstruct(batch.map(lambda tensor: tensor.to(device)))
-        recon = model.objective_.loss.to(device).link(output.per_row).float().cpu()
+        decoded = module.decoded(batch.map(lambda tensor: tensor.to(device)))
+        recon = model.objective_.loss.to(device).link(decoded).float().cpu()
     finally:
         module.train(training)
     if recon.shape != batch.target.shape:

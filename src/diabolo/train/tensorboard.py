@@ -53,7 +53,7 @@ class TensorBoard(Callback):
         module = loop.stage.module.eval()
         with torch.inference_mode():
             codes = module.code(batch.x, batch.mask, batch.cond)
-            recon = loop.stage.objective.loss.link(module.reconstruct(batch).recon)
+            recon = loop.stage.objective.loss.link(module.decoded(batch))
         pictures = _pictures(batch, recon)
         if pictures is not None:
             self._writer.add_images("original above reconstruction", pictures, len(loop.history), dataformats="NHWC")
