@@ -74,11 +74,9 @@ def suited(model: Any, X: np.ndarray) -> np.ndarray:
 def test_in_a_pipeline_before_a_classifier(model: Any) -> None:
     X = suited(model, rows())
     y = (rows()[:, 0] > 0).astype(int)
-    pipe = make_pipeline(
-        "passthrough" if model is CountVAE else StandardScaler(),
-        model(2, trainer=quick(epochs=20), random_state=0),
-        LogisticRegression(),
-    ).fit(X, y)
+    scaler = "passthrough" if model is CountVAE else StandardScaler()
+    fitted = model(2, trainer=quick(epochs=20), random_state=0)
+    pipe = make_pipeline(scaler, fitted, LogisticRegression()).fit(X, y)
     assert pipe.score(X, y) > 0.8
 
 
