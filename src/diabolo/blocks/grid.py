@@ -39,7 +39,7 @@ def grid_of(shape: Sequence[int], image: Sequence[int] | None = None, dims: int 
 def check_dims(dims: int | None) -> int | None:
     """Raises `UsageError` unless ``dims`` is None, 1, 2 or 3."""
     if dims not in (None, 1, 2, 3):
-        raise UsageError(f"dims must be 1, 2 or 3, or None to take them from the data's shape; got {dims!r}.")
+        raise UsageError(f"dims must be 1, 2 or 3; got {dims!r}. None takes them from the shape of the data.")
     return dims
 
 

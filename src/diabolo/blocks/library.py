@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import functional
 
 from ..core import AutoencoderModule, Batch, Centred, Decoder, FromData
 
@@ -23,7 +24,9 @@ class Library(Decoder, Centred, FromData):
     How deep a cell was sequenced, or how long a document is, says nothing of its kind; so the code need not hold it.
     Codes that come without a row (samples, ``inverse_transform``) get the median library of the training rows.
 
-    ``paired``: the body puts out (logit, something else) for every entry, and the else is passed on.
+    ``paired``: the body puts out (logit of the share, logit of a surplus zero π) for every entry. The library was
+    counted after drop-out, so shares are those of what is left of it: μ = share · library / (1 − π). Without the
+    division means are too small by 1 − π, and θ and π have to make up for it.
 
     Reference: Lopez, Regier, Cole, Jordan & Yosef (2018), "Deep generative modeling for single-cell transcriptomics".
     """
@@ -48,7 +51,11 @@ class Library(Decoder, Centred, FromData):
         told = counts is not None and counts.shape == logits.shape
         library = log_library(counts) if told and counts is not None else self.typical.expand(len(z))
         rates = shares + library.reshape(-1, *(1 for _ in axes))
-        return torch.stack([rates, out[..., 1]], -1) if self.paired else rates
+        if not self.paired:
+            return rates
+        surplus = out[..., 1]
+        # what drop-out takes away is put back first: (1 - π) μ sums to the library, not μ
+        return torch.stack([rates + functional.softplus(surplus), surplus], -1)
 
     def centre(self, value: Tensor) -> None:
         """As the body does: logits are log rates up to a constant."""

@@ -33,7 +33,8 @@ class CountVAE(LogLikelihood):
     n_components : int >= 1 or "auto"; values of a code.
     network, hidden, prior, trainer, random_state : as in `VAE`.
     dispersion : "entry" (θ for every column), "shared", or a number above 0.
-    zero_inflated : bool; whether zeros may also come from drop-out, with a probability the decoder gives.
+    zero_inflated : bool; whether zeros may also come from drop-out, with a probability π the decoder gives; then
+        μ = library · share / (1 − π), because the library was counted after drop-out (scVI leaves the division out).
     beta : weight of the KL divergence, a number >= 0 or a schedule.
 
     Raises `DataError` for negative data.

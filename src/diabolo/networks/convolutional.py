@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..blocks.grid import check_dims
 from ..blocks.layers import Mlp, finish, glorot
 from ..core import Batch, Centred, Decoder, Encoder, Network, register
 from ..core.errors import UsageError, unknown
@@ -81,9 +82,10 @@ class Convolutional(Network):
 
     Parameters: ``channels`` of the levels; ``kernel`` and ``stride``, one number or one a level; ``pool`` (none,
     max, average: then the convolution keeps the size and pooling by ``stride`` reduces it); ``hidden`` widths
-    between the last level and the code; ``activation``, ``norm``, ``dropout``; ``dims`` 1, 2 or 3; ``image`` the
-    (H, W) or (H, W, C) of rows that come flattened; ``padding``: what lies outside a picture, "zeros" or "reflect" (its
-    mirror image, on the way down and up: no artefacts at borders, Liu et al. 2018).
+    between the last level and the code; ``activation``, ``norm``, ``dropout``; ``dims`` 1, 2 or 3 position axes (None:
+    3 for rows of four axes, else 2, so a series needs ``dims=1``); ``image`` the (H, W) or (H, W, C) of rows that come
+    flattened; ``padding``: what lies outside a picture, "zeros" or "reflect" (its mirror image, on the way down and
+    up: no artefacts at borders, Liu et al. 2018).
 
     >>> encoder, decoder = Convolutional(channels=(4, 8)).build((9, 7, 3), 5, 5, (9, 7, 3))
     >>> decoder(encoder(torch.zeros(2, 9, 7, 3))).shape
@@ -101,7 +103,7 @@ class Convolutional(Network):
         norm: str = "none",
         dropout: float = 0.0,
         flat: bool = True,
-        dims: int = 2,
+        dims: int | None = None,
         image: Sequence[int] | None = None,
         padding: str = "zeros",
     ) -> None:
@@ -109,8 +111,7 @@ class Convolutional(Network):
             raise unknown("padding", padding, PADDINGS)
         if pool != "none" and pool not in _POOLS:
             raise unknown("pool", pool, ["none", *_POOLS])
-        if dims not in (1, 2, 3):
-            raise UsageError(f"dims must be 1, 2 or 3; got {dims!r}.")
+        check_dims(dims)
         self.channels = tuple(int(width) for width in channels)
         if pool != "none" and any(side % 2 == 0 for side in _per_level(kernel, self.channels, "kernel")):
             raise UsageError(f"with pooling, kernels must be odd so that a convolution keeps the size; got {kernel!r}.")
@@ -126,7 +127,7 @@ class Convolutional(Network):
 
     def levels(self, shape: Shape) -> list[Level]:
         """The shape plan: every level from the data's size down."""
-        size, levels = self.grid(shape)[: self.dims], []
+        size, levels = self.grid(shape)[:-1], []
         for kernel, stride in zip(self.kernel, self.stride, strict=True):
             levels.append(plan_level(size, kernel, stride, self.pool != "none"))
             size = levels[-1].after
@@ -137,12 +138,13 @@ class Convolutional(Network):
         full = self.image if self.image is not None else tuple(shape)
         if prod(full) != prod(shape):
             raise UsageError(f"image={full} has {prod(full)} values, a row of the data has {prod(shape)}.")
-        if len(full) == self.dims:
+        axes = self.dims if self.dims is not None else 3 if len(full) == 4 else 2
+        if len(full) == axes:
             return (*full, 1)
-        if len(full) == self.dims + 1:
+        if len(full) == axes + 1:
             return full
         raise UsageError(
-            f"a {self.dims}-D convolution needs rows of {self.dims} positions (and channels last); "
+            f"a {axes}-D convolution needs rows of {axes} positions (and channels last); "
             f"these have shape {full}. "
             "Use network 'dense', or say the shape: conv(image=(28, 28))."
         )
@@ -234,21 +236,22 @@ class Reflected(nn.Module):
 
 
 def _down(net: Convolutional, level: Level, width: int, channels: int) -> nn.Sequential:
-    pooled = net.pool != "none"
+    pooled, dims = net.pool != "none", len(level.before)
     padding: str | Shape = "same" if pooled else level.padding
-    conv = _CONV[net.dims](width, channels, level.kernel, 1 if pooled else level.stride, padding,
+    conv = _CONV[dims](width, channels, level.kernel, 1 if pooled else level.stride, padding,
                            padding_mode=net.padding)  # type: ignore[misc]  # fmt: skip
-    stage = finish(conv, channels, net.activation, net.norm, net.dropout, net.dims)
+    stage = finish(conv, channels, net.activation, net.norm, net.dropout, dims)
     if pooled and level.stride > 1:
-        stage.append(_POOLS[net.pool][net.dims](level.stride, ceil_mode=True))  # type: ignore[misc]
+        stage.append(_POOLS[net.pool][dims](level.stride, ceil_mode=True))  # type: ignore[misc]
     return stage
 
 
 def _up(net: Convolutional, level: Level, width: int, channels: int, last: bool) -> nn.Sequential:
-    conv = _TRANSPOSED[net.dims](  # type: ignore[misc]
+    dims = len(level.before)
+    conv = _TRANSPOSED[dims](  # type: ignore[misc]
         width, channels, level.kernel, level.stride, level.up_padding, level.up_extra
     )
     if net.padding == "reflect" and min(level.after) > 1:
         conv = Reflected(conv, level.stride)
-    before: list[nn.Module] = [finish(nn.Identity(), width, net.activation, "none", 0.0, net.dims)]
-    return nn.Sequential(*before, finish(conv, channels, "linear", "none" if last else net.norm, 0.0, net.dims)[0])
+    before: list[nn.Module] = [finish(nn.Identity(), width, net.activation, "none", 0.0, dims)]
+    return nn.Sequential(*before, finish(conv, channels, "linear", "none" if last else net.norm, 0.0, dims)[0])
