@@ -32,7 +32,7 @@ from .record import record, spread
 
 HELD_OUT = 5000
 FILES = {"train": "train", "test": "t10k"}
-TRIALS = {"pool": ("mean", "none"), "share": (0.75,), "lr": ("auto", 5e-3)}
+TRIALS = {"pool": ("mean", "none"), "share": (0.75, 0.5), "lr": ("auto",)}
 
 
 def fashion(folder: str, part: str) -> tuple[np.ndarray, np.ndarray]:
