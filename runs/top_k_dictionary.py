@@ -5,7 +5,7 @@
 256 unit atoms in 64 dimensions, four of them a row with sizes in [0.5, 1.5], noise of .01; 200,000 rows. Printed: mean
 over the true atoms of the largest cosine to one found (MMCS), share of dead units, and the error on fresh rows over
 that of the oracle, which knows the atoms and which are active. Beside it: the same dictionary with an l1 price, its
-weight chosen for about as many active units, and scikit-learn's MiniBatchDictionaryLearning.
+weight such that still seven times as many units are active, and scikit-learn's MiniBatchDictionaryLearning.
 Bars: MMCS >= .97, dead < 2 %, error <= 1.5 times the oracle's.
 
 Reference: Gao et al. (2024), "Scaling and evaluating sparse autoencoders" (theirs is on language-model activations).
@@ -58,7 +58,7 @@ def main() -> None:
     options.add_argument("--rows", type=int, default=200_000)
     options.add_argument("--epochs", type=int, default=12)
     options.add_argument("--lr", type=float, default=3e-3)
-    options.add_argument("--l1", type=float, default=0.02, help="weight of the l1 price")
+    options.add_argument("--l1", type=float, default=0.6, help="weight of the l1 price")
     args = options.parse_args()
     found: dict[str, list[dict[str, float]]] = {"top-k": [], "l1": [], "MiniBatchDictionaryLearning": []}
     for seed in range(args.seed, args.seed + args.seeds):

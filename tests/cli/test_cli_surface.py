@@ -67,7 +67,8 @@ PARAMETERS = {
     "SemiSupervisedVAE": "n_components network hidden loss alpha stacked trainer random_state",
     "SequenceAutoencoder": "n_components network loss penalties corruption trainer random_state",
     "SparseAutoencoder": "n_components kind sparsity k rho network loss trainer random_state",
-    "StackedAutoencoder": "n_components network hidden loss corruption penalties pretrain_epochs fine_tune trainer random_state",
+    "StackedAutoencoder": "n_components network hidden loss corruption "
+    "penalties pretrain_epochs fine_tune trainer random_state",
     "TopKAutoencoder": "n_components k hidden patience dead_weight loss trainer random_state",
     "VAE": "n_components network hidden prior loss beta trainer random_state",
     "VAEGAN": "n_components network hidden loss beta weight pixel critic trainer random_state",

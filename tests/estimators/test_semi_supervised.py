@@ -120,9 +120,8 @@ def digits() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("stacked", [False, True])
 def test_on_digits_unlabelled_rows_help(stacked: bool) -> None:
     X, y, known = digits()
-    model = SemiSupervisedVAE(8, stacked=stacked, trainer=Trainer(validation=0.0), random_state=0).fit(
-        X[:1200], known[:1200]
-    )
+    model = SemiSupervisedVAE(8, stacked=stacked, trainer=Trainer(validation=0.0), random_state=0)
+    model.fit(X[:1200], known[:1200])
     plain = LogisticRegression(max_iter=2000).fit(X[:60], y[:60]).score(X[1200:], y[1200:])
     assert model.score(X[1200:], y[1200:]) > plain + (0.0 if stacked else 0.03)
 

@@ -32,4 +32,5 @@ def test_every_format_and_every_model_has_one() -> None:
 
 
 def test_they_are_small() -> None:
-    assert sum(file.stat().st_size for folder in FOLDERS for file in folder.iterdir()) < 200_000
+    sizes = [sum(file.stat().st_size for file in folder.iterdir()) for folder in FOLDERS]
+    assert max(sizes) < 100_000 and sum(sizes) < 20_000 * len(FOLDERS)

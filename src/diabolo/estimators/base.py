@@ -232,13 +232,11 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
             choices = transfer.choices(params, self._start[0])
             params = {**params, **{choice.name: choice.value for choice in choices}}
         sample = next(feed.batches(choose.SAMPLE, seed=0))
-        modality = self.processor_.part_name  # type: ignore[attr-defined]
         if params.get("network") == "auto":
-            usual = choose.network(self.processor_.shape, modality, self.processor_.defaults().get("network"))
-            choices.append(self._network_choice(usual))
+            choices.append(self._network_choice(choose.network(self.processor_)))
+            params = {**params, "network": choices[-1].value}
         if params.get("n_components") == "auto":
-            network = choices[-1].value if choices and choices[-1].name == "network" else params.get("network")
-            choices.append(self._code_choice(sample, network))
+            choices.append(self._code_choice(sample, params.get("network")))
         if params.get("loss") == "auto":
             choices.append(self._loss_choice())
         decided = {**params, **{choice.name: choice.value for choice in choices}}
@@ -277,11 +275,6 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
     def _no_cond(self, rows: int) -> Tensor | None:
         """A condition that says nothing, where the model wants one."""
         return torch.zeros(rows, self.labels_.size) if self._label_role == "cond" else None
-
-    def _no_batch(self, z: Tensor) -> Batch | None:
-        """What a decoder that is told a condition wants beside codes that come alone."""
-        cond = self._no_cond(len(z))
-        return None if cond is None else Batch(z, z, cond=cond)
 
     # using --------------------------------------------------------------------------------------------------
 

@@ -47,8 +47,10 @@ def code_size(sample: Batch) -> Choice:
     return Choice("n_components", size, f"{needed} principal components hold 90 % of the variance of {width} columns")
 
 
-def network(shape: Shape, modality: str, asked: Spec | None = None) -> Choice:
+def network(processor: Processor) -> Choice:
     """What the kind of data asks for; else convolutions for large pictures, dense layers for everything else."""
+    modality: str = processor.part_name  # type: ignore[attr-defined]
+    shape, asked = processor.shape, processor.defaults().get("network")
     if asked is not None:
         return Choice("network", asked, f"rows are of kind {modality!r}")
     values = prod(shape)

@@ -65,6 +65,7 @@ class MaskedAutoencoder(BaseAutoencoder):
             )
         return compose(
             shape, target_shape, n_components=self.n_components, hidden=(), loss=self.loss,
-            network=Spec("masked", patch=self.patch, width=self.width, depth=self.depth, pool=self.pool),
+            network=Spec("masked", patch=self.patch, width=self.width, depth=self.depth, pool=self.pool,
+                         decoder_width=min(self.width, 64)),
             corruption=Spec("patches", share=self.share, patch=self.patch),
         )  # fmt: skip

@@ -45,7 +45,10 @@ class DiscreteAutoencoder(BaseAutoencoder, ABC):
 
 def keeps_positions(network: Any) -> bool:
     """Whether a network given by name leaves the positions in the code."""
-    return isinstance(network, str | Spec) and Spec.of(network).params.get("flat") is False
+    if not isinstance(network, str | Spec):
+        return False
+    spec = Spec.of(network)
+    return spec.params.get("flat") is False or (spec.name == "transformer" and spec.params.get("pool") == "none")
 
 
 @register("model", "vq-vae")
@@ -54,9 +57,9 @@ class VQVAE(DiscreteAutoencoder):
 
         x ──encoder──▶ h ──nearest code──▶ z ──decoder──▶ p(x | z);    -log p(x | z) + commitment ‖h - sg[z]‖²
 
-    A network that keeps positions (``conv(flat=False)``) gives one index a position; any other gives one vector a row,
-    cut into ``groups`` slices with a codebook each. ``transform`` gives the quantised vectors, ``indices`` the
-    indices. ``sample`` needs a prior over the indices: ``fit_prior(X, "autoregressive")``.
+    A network that keeps positions (``conv(flat=False)``, ``transformer(pool="none")``) gives one index a position; any
+    other gives one vector a row, cut into ``groups`` slices with a codebook each. ``transform`` gives the quantised
+    vectors, ``indices`` the indices. ``sample`` needs a prior over the indices: ``fit_prior(X, "autoregressive")``.
 
     Parameters: as `Autoencoder`; ``loss`` "auto" is a Gaussian with a learned scale; ``codes`` entries of a codebook,
     at least 2; ``groups`` a divisor of ``n_components``, or "auto" (one, or slices of four values where the network

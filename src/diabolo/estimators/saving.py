@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from sklearn.base import BaseEstimator
 from torch import nn
 
-from ..core import Spec, lookup
+from ..core import Batch, Spec, lookup
 from ..core.errors import ModelError
 from ..core.files import write_atomic
 from ..networks.custom import Custom
@@ -131,8 +131,9 @@ def _layers(model: BaseAutoencoder) -> list[dict[str, Any]]:
             handles.append(layer.register_forward_hook(note(name)))
     try:
         with torch.no_grad():
-            code = model.module_.code(torch.zeros(2, *model.processor_.shape), cond=model._no_cond(2))
-            model.module_.decode(code, model._no_batch(code))
+            cond = model._no_cond(2)
+            code = model.module_.code(torch.zeros(2, *model.processor_.shape), cond=cond)
+            model.module_.decode(code, None if cond is None else Batch(code, code, cond=cond))
     finally:
         for handle in handles:
             handle.remove()

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
-from ..blocks.layers import Mlp, finish
+from ..blocks.layers import Mlp, finish, glorot
 from ..core import Batch, Centred, Decoder, Encoder, Network, register
 from ..core.errors import UsageError, unknown
 from ..core.interfaces import Shape
@@ -22,6 +23,8 @@ _POOLS: dict[str, Any] = {
     "max": (None, nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d),
     "average": (None, nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d),
 }
+
+PADDINGS = ("zeros", "reflect")
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,8 @@ class Convolutional(Network):
     Parameters: ``channels`` of the levels; ``kernel`` and ``stride``, one number or one a level; ``pool`` (none,
     max, average: then the convolution keeps the size and pooling by ``stride`` reduces it); ``hidden`` widths
     between the last level and the code; ``activation``, ``norm``, ``dropout``; ``dims`` 1, 2 or 3; ``image`` the
-    (H, W) or (H, W, C) of rows that come flattened.
+    (H, W) or (H, W, C) of rows that come flattened; ``padding``: what lies outside a picture, "zeros" or "reflect" (its
+    mirror image, on the way down and up: no artefacts at borders, Liu et al. 2018).
 
     >>> encoder, decoder = Convolutional(channels=(4, 8)).build((9, 7, 3), 5, 5, (9, 7, 3))
     >>> decoder(encoder(torch.zeros(2, 9, 7, 3))).shape
@@ -99,7 +103,10 @@ class Convolutional(Network):
         flat: bool = True,
         dims: int = 2,
         image: Sequence[int] | None = None,
+        padding: str = "zeros",
     ) -> None:
+        if padding not in PADDINGS:
+            raise unknown("padding", padding, PADDINGS)
         if pool != "none" and pool not in _POOLS:
             raise unknown("pool", pool, ["none", *_POOLS])
         if dims not in (1, 2, 3):
@@ -114,7 +121,7 @@ class Convolutional(Network):
             _per_level(stride, self.channels, "stride"),
         )
         self.pool, self.hidden, self.activation, self.norm = pool, tuple(hidden), activation, norm
-        self.dropout, self.flat, self.dims = float(dropout), flat, dims
+        self.dropout, self.flat, self.dims, self.padding = float(dropout), flat, dims, padding
         self.image = tuple(int(side) for side in image) if image is not None else None
 
     def levels(self, shape: Shape) -> list[Level]:
@@ -207,10 +214,30 @@ class ConvDecoder(Decoder, Centred):
             last.bias.copy_(value.reshape(-1, len(last.bias)).mean(0))  # type: ignore[union-attr]
 
 
+class Reflected(nn.Module):
+    """A transposed convolution of maps continued by reflection; what it makes of the continuation is cut off."""
+
+    def __init__(self, conv: Any, stride: int) -> None:
+        super().__init__()
+        self.conv, self.stride = glorot(conv), stride
+
+    @property
+    def bias(self) -> Tensor:
+        """The bias of the convolution, one a channel."""
+        found: Tensor = self.conv.bias  # type: ignore[assignment]
+        return found
+
+    def forward(self, maps: Tensor) -> Tensor:
+        out: Tensor = self.conv(functional.pad(maps, (1, 1) * (maps.ndim - 2), mode="reflect"))
+        inside = slice(self.stride, -self.stride)
+        return out[(slice(None), slice(None), *(inside,) * (maps.ndim - 2))]
+
+
 def _down(net: Convolutional, level: Level, width: int, channels: int) -> nn.Sequential:
     pooled = net.pool != "none"
     padding: str | Shape = "same" if pooled else level.padding
-    conv = _CONV[net.dims](width, channels, level.kernel, 1 if pooled else level.stride, padding)  # type: ignore[misc]
+    conv = _CONV[net.dims](width, channels, level.kernel, 1 if pooled else level.stride, padding,
+                           padding_mode=net.padding)  # type: ignore[misc]  # fmt: skip
     stage = finish(conv, channels, net.activation, net.norm, net.dropout, net.dims)
     if pooled and level.stride > 1:
         stage.append(_POOLS[net.pool][net.dims](level.stride, ceil_mode=True))  # type: ignore[misc]
@@ -221,5 +248,7 @@ def _up(net: Convolutional, level: Level, width: int, channels: int, last: bool)
     conv = _TRANSPOSED[net.dims](  # type: ignore[misc]
         width, channels, level.kernel, level.stride, level.up_padding, level.up_extra
     )
+    if net.padding == "reflect" and min(level.after) > 1:
+        conv = Reflected(conv, level.stride)
     before: list[nn.Module] = [finish(nn.Identity(), width, net.activation, "none", 0.0, net.dims)]
     return nn.Sequential(*before, finish(conv, channels, "linear", "none" if last else net.norm, 0.0, net.dims)[0])
