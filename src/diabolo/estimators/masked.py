@@ -29,7 +29,7 @@ class MaskedAutoencoder(BaseAutoencoder):
     n_components : int >= 1 or "auto"; values of a code.
     patch : side of a patch, a tuple of sides, or "auto": about 8 a side of a picture, one a column (up to 64).
     share : of the patches that are hidden, in (0, 1).
-    width, depth : of the encoder; the decoder is 2 deep and 32 wide. ``pool`` "mean": one code a row; "none": a code for each
+    width, depth : of the encoder; the decoder is 2 deep. ``pool`` "mean": one code a row; "none": a code for each
         patch (N, P, D), as He et al. have it.
     loss, trainer, random_state : as `Autoencoder`.
 

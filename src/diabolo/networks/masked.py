@@ -57,7 +57,7 @@ class Masked(Network):
         width: int = 64,
         depth: int = 4,
         heads: int = 4,
-        decoder_width: int = 32,
+        decoder_width: int = 64,
         decoder_depth: int = 2,
         pool: str = "mean",
     ) -> None:
