@@ -73,7 +73,7 @@ def report(name: str, found: dict[str, list[float]], floor: float, gaussian: flo
     for form in (form for form in found if form != "none" and plain):
         row(f"form {form}, against none", float(np.mean(found[form])), float(np.mean(plain)), "ratio <= 1")
         record(
-            f"ae-gan({form})", f"{name}, Frechet distance in a classifier's features", found[form],
+            "ae-gan", f'form "{form}", {name}, Frechet distance in a classifier\'s features', found[form],
             published=f"none; real to real {floor:.3g}",
             rival=f"the same GAN without the autoencoder {spread(plain, 3)}; Gaussian of the pixels {gaussian:.3g}",
             command=(COMMAND_DIGITS if args.digits else COMMAND).format(args.seeds),

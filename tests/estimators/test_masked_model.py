@@ -109,6 +109,6 @@ def test_training_that_was_cut_goes_on_to_the_same_weights(tmp_path: Path) -> No
 
 def test_it_stands_in_the_comparison() -> None:
     X = pictures(200)
-    made = quick(trainer=Trainer(epochs=10)).fit(X[:150])
+    made = quick(trainer=Trainer(epochs=20)).fit(X[:150])
     report = compare(made, made.processor_.encode(X[:150]), made.processor_.encode(X[150:]))
     assert report.model.value < report.mean.value
