@@ -11,7 +11,7 @@ import torch
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from diabolo import CountVAE, Trainer, load
-from diabolo.blocks.library import Library
+from diabolo.blocks.row_sums import Library
 from diabolo.core import Batch
 from diabolo.core.errors import DataError, UsageError
 from diabolo.losses.negative_binomial import NegativeBinomial

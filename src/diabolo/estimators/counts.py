@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..blocks.library import Library
+from ..blocks.row_sums import Library
 from ..core import Spec, register
 from ..core.interfaces import Shape
 from ..data import Source
