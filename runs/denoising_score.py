@@ -61,12 +61,15 @@ def main() -> None:
     options.add_argument("--n", type=int, default=100_000, help="training rows; every epoch draws new noise")
     options.add_argument("--steps", type=int, default=20_000)
     options.add_argument("--batch-size", type=int, default=256)
+    options.add_argument("--optimizer", default="adam")
+    options.add_argument("--lr", default="2e-3", help="a rate, or auto")
     args = options.parse_args()
     head("Denoising residual against the analytic score")
     for name, density in cases(np.random.default_rng(args.seed)).items():
         random = np.random.default_rng(args.seed + 1)
         epochs = max(1, round(args.steps * args.batch_size / args.n))
-        trainer = Trainer(epochs=epochs, batch_size=args.batch_size, optimizer="adam", lr=2e-3, validation=0.0)
+        trainer = Trainer(epochs=epochs, batch_size=args.batch_size, optimizer=args.optimizer,
+                          lr="auto" if args.lr == "auto" else float(args.lr), validation=0.0)  # fmt: skip
         model = Autoencoder(128, hidden=(128,), network="dense", loss="squared", corruption=f"noise(std={SIGMA})",
                             trainer=trainer, random_state=args.seed)  # fmt: skip
         model.fit(density.draw(args.n, random).astype(np.float32))

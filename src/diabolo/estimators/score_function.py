@@ -35,7 +35,7 @@ class ScoreFunction(BaseAutoencoder):
         raise ModelError("this model was not trained with Gaussian noise, so it has no score; use corruption 'noise'.")
 
     def _score_of(self, batch: Batch) -> torch.Tensor:
-        recon = self.objective_.loss.link(self.module_.reconstruct(batch).recon)
+        recon = self.objective_.loss.link(self.module_.decoded(batch))
         if recon.shape != batch.x.shape:
             raise ModelError("the score is a gradient by the data, and what this model gives back has another shape.")
         return (recon - batch.x) / self._noise() ** 2

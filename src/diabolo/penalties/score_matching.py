@@ -23,7 +23,7 @@ class ScoreMatching(Penalty):
         tr ∇s(x) + ½ ‖s(x)‖²,    the trace by vᵀ ∇s(x) v, v of random signs (Hutchinson 1990)
 
     Up to a constant its mean is ½ E ‖s − ∇ log p‖², so its lowest value belongs to the score of the data. No
-    reconstruction is paid for: compose it with loss None. In inference mode (scoring rows) it is 0.
+    reconstruction is paid for: compose it with ``reconstruction=0``. In inference mode (scoring rows) it is 0.
 
     Parameters
     ----------
