@@ -128,11 +128,11 @@ def test_text_of_numbers_is_a_table(tmp_path):
     (tmp_path / "a.txt").write_text("1 2.5\n3,4\n")
     source = open(tmp_path / "a.txt", target="x0")
     assert source.rows["x1"].tolist() == [2.5, 4.0] and source.target.tolist() == [1.0, 3.0]
-    (tmp_path / "b.txt").write_text("1 2\n3\n")
+    (tmp_path / "b.txt").write_text("1 2.5\n3\n")
     with pytest.raises(DataError, match=r"b\.txt, line 2, has 1 values where the lines before have 2"):
         open(tmp_path / "b.txt")
-    (tmp_path / "c.txt").write_text("a fine day\n")
-    with pytest.raises(UsageError, match="text arrives in a later release"):
+    (tmp_path / "c.txt").write_text("1 2\n" * 20_000 + "a fine day\n")
+    with pytest.raises(UsageError, match="line 20001, is text where the lines before are numbers"):
         open(tmp_path / "c.txt")
 
 
@@ -150,8 +150,6 @@ def test_what_is_no_data(tmp_path):
     (tmp_path / "a.npy").write_text("hello world")
     with pytest.raises(DataError, match=r"a\.npy is damaged: it does not begin as a \.npy"):
         open(tmp_path / "a.npy")
-    with pytest.raises(UsageError, match="--as audio arrives in a later release"):
-        open(tmp_path / "a.npy", as_="audio")
     with pytest.raises(UsageError, match="did you mean 'image'"):
         open(tmp_path / "a.npy", as_="imge")
 

@@ -80,7 +80,7 @@ def test_texts_that_name_the_rows_and_prose(tmp_path):
     frame.to_csv(tmp_path / "a.csv", index=False)
     source = open(tmp_path / "a.csv")
     assert list(source.rows) == ["x", "c", "when"] and list(source.keys) == ["name"]
-    assert any("'review' holds" in note and "later release" in note for note in source.notes)
+    assert any("'review' holds" in note and "--column review" in note for note in source.notes)
 
 
 @pytest.mark.parametrize(

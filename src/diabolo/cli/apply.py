@@ -109,12 +109,18 @@ def decode(model: ModelArg, codes: CodesArg, out: OutOpt, force: ForceOpt = Fals
 
 def _open(path: Path, out: Path, force: bool, *, pictures: bool) -> Any:
     """The model, once it is clear that the result can be written where it is to go."""
-    from ..data import TableProcessor, check_out
+    from ..data import OWN, TableProcessor, check_out
+    from ..data.kinds import writer
     from ..data.write import SUFFIXES
     from ..estimators.saving import load
 
-    check_out(out, force=force, suffixes=(*SUFFIXES, "") if pictures else SUFFIXES)
+    check_out(out, force=force)
     fitted = load(path)
+    kind = fitted.metrics_.get("data", {}).get("as_")
+    if kind in OWN and pictures:
+        check_out(out, force=force, suffixes=writer(kind).SUFFIXES)
+        return fitted
+    check_out(out, force=force, suffixes=(*SUFFIXES, "") if pictures else SUFFIXES)
     if isinstance(fitted.processor_, TableProcessor) and pictures:
         check_out(out, force=force, suffixes=tuple(name for name in SUFFIXES if name != ".npy"))
     return fitted

@@ -21,12 +21,29 @@ DATA = "Which part of DATA"
 PIPE_WIDTH = 160
 
 DataArg = Annotated[
-    str, typer.Argument(metavar="DATA", help="CSV, Parquet, NPY/NPZ, IDX, folder or zip of images, or 'digits'.")
+    str,
+    typer.Argument(
+        metavar="DATA", help="CSV, Parquet, NPY/NPZ, IDX, texts, sounds, videos, a folder or archive, or 'digits'."
+    ),
 ]
 ModelArg = Annotated[Path, typer.Argument(metavar="MODEL", help="A model that 'diabolo fit' wrote.")]
 OutOpt = Annotated[Path, typer.Option("--out", "-o", help="Where to write.")]
 ForceOpt = Annotated[bool, typer.Option("--force", help="Overwrite what is there.")]
-AsOpt = Annotated[str | None, typer.Option("--as", help="Read DATA as table, image or array.", rich_help_panel=DATA)]
+AsOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--as",
+        help="Read DATA as table, image, array, text, audio, video, series or interactions.",
+        rich_help_panel=DATA,
+    ),
+]
+    str | None,
+    typer.Option(
+        "--as",
+        help="Read DATA as table, image, array, text, audio, video, series or interactions.",
+        rich_help_panel=DATA,
+    ),
+]
 TargetOpt = Annotated[
     str | None,
     typer.Option(
@@ -53,6 +70,20 @@ StrictOpt = Annotated[
 SizeOpt = Annotated[
     str | None, typer.Option("--size", help="Height and width for images: 64 or 64x48.", rich_help_panel=DATA)
 ]
+ColumnOpt = Annotated[
+    str | None, typer.Option("--column", help="Column of texts: reads DATA as text.", rich_help_panel=DATA)
+]
+TimeOpt = Annotated[
+    str | None, typer.Option("--time", help="Column of times: reads DATA as series.", rich_help_panel=DATA)
+]
+ProcessorOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--processor",
+        help="How rows become tensors: 'text(tokens=\"unigram\")'; 'diabolo parts processor' lists them.",
+        rich_help_panel=DATA,
+    ),
+]
 
 
 Reading = dict[str, Any]
@@ -66,6 +97,9 @@ DATA_OPTIONS: dict[str, tuple[Any, Any]] = {
     "no_header": (NoHeaderOpt, False),
     "strict": (StrictOpt, False),
     "size": (SizeOpt, None),
+    "column": (ColumnOpt, None),
+    "time": (TimeOpt, None),
+    "processor": (ProcessorOpt, None),
 }
 """How DATA is read: name -> (what the command line makes of it, default)."""
 
@@ -167,6 +201,7 @@ def read(data: str, *, model: Any = None, **options: Any) -> Source:
         "header": not options.get("no_header", False),
         "strict": options.get("strict", False),
         "size": options.get("size"),
+        **{name: options.get(name) for name in ("column", "time", "processor")},
     }
     if model is not None:
         _as_trained(model, given)
@@ -181,12 +216,16 @@ def read(data: str, *, model: Any = None, **options: Any) -> Source:
 
 def remembered(options: dict[str, Any], source: Source) -> dict[str, Any]:
     """How the data was read, kept with the model so that other verbs read alike; plain values for JSON."""
+    from ..data import OWN
+
     keys = (
         []
         if source.keys is None or not (source.modality == "table" or source.columns)
         else [str(name) for name in source.keys]
     )
     kept = {"as_": options["as_"], "array": options["array"], "key": keys, "no_header": options["no_header"]}
+    if source.modality in OWN:
+        kept.update(as_=source.modality, column=options["column"], time=options["time"])
     if source.modality == "table" or source.columns:
         kept.update(target=options["target"], columns=list(source.columns))
     return {name: value for name, value in kept.items() if value}
@@ -194,12 +233,15 @@ def remembered(options: dict[str, Any], source: Source) -> dict[str, Any]:
 
 def _as_trained(model: Any, given: dict[str, Any]) -> None:
     """Fill in how the model's own data was read; what the user says now wins."""
-    from ..data import TableProcessor
+    from ..data import OWN, TableProcessor
 
     trained, processor = model.metrics_.get("data", {}), model.processor_
     given["as_"] = given["as_"] or trained.get("as_")
     given["header"] = given["header"] and not trained.get("no_header", False)
     columns = processor.columns if isinstance(processor, TableProcessor) else trained.get("columns")
+    if trained.get("as_") in OWN:
+        given.update({name: given[name] or trained.get(name) for name in ("column", "time")})
+        return
     if columns:
         given.update(columns=columns, keep=trained.get("key", ()), labels=trained.get("target"))
     else:
@@ -211,9 +253,16 @@ def _as_trained(model: Any, given: dict[str, Any]) -> None:
 def _same_kind(model: Any, source: Source) -> None:
     """Raise `DataError` if a model of tables is given an array, or the other way round."""
     from ..core.errors import DataError
-    from ..data import TableProcessor
+    from ..data import OWN, TableProcessor
     from .tables import by, describe_rows
 
+    trained = model.metrics_.get("data", {}).get("as_")
+    if trained in OWN or source.modality in OWN:
+        if trained != source.modality:
+            raise DataError(
+                f"{source.origin} was read as {source.modality}; the model was trained on {trained or 'other data'}."
+            )
+        return
     table, shape = isinstance(model.processor_, TableProcessor), tuple(model.processor_.shape)
     same = table == (source.modality == "table")
     if same and (table or source.rows.shape[1:] == shape or len(shape) > 1):
@@ -229,6 +278,6 @@ def _same_kind(model: Any, source: Source) -> None:
 def _in_colour(model: Any, source: Source) -> None:
     """Grey pictures as colour, for a model of colour pictures."""
     shape = tuple(model.processor_.shape)
-    if source.modality != "table" and source.rows.shape[1:] == shape[:2] and shape[2:] == (3,):
+    if source.modality in ("array", "image") and source.rows.shape[1:] == shape[:2] and shape[2:] == (3,):
         source.rows = source.rows[..., None].repeat(3, axis=-1)
         source.notes.append("grey pictures converted to colour, as the model was trained on")

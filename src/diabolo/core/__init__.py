@@ -11,6 +11,7 @@ from .interfaces import (
     Feed,
     FromData,
     Network,
+    OnePass,
     Penalty,
     Prior,
     Processor,
@@ -20,6 +21,7 @@ from .interfaces import (
     Sized,
     StepHook,
     Variational,
+    Windowed,
 )
 from .module import AutoencoderModule
 from .objective import Objective
@@ -40,6 +42,7 @@ __all__ = [
     "Latent",
     "Network",
     "Objective",
+    "OnePass",
     "Output",
     "Penalty",
     "Prior",
@@ -52,6 +55,7 @@ __all__ = [
     "Spec",
     "StepHook",
     "Variational",
+    "Windowed",
     "lookup",
     "make",
     "names",

@@ -288,6 +288,29 @@ class Processor(ABC):
     def from_state(cls, state: dict[str, Any]) -> Self: ...
 
 
+class Windowed(ABC):
+    """A processor that cuts every row (a recording, a series) into windows: one code a window, not one a row.
+
+    rows ──encode──▶ windows, those of the first row first ──model──▶ windows ──join──▶ rows, overlaps averaged
+    """
+
+    @abstractmethod
+    def places(self, rows: Any) -> tuple[Any, Any, Any]:
+        """Where the windows lie that `encode` cuts: number of the row, first step, step after the last; (M,) each."""
+
+    @abstractmethod
+    def join(self, windows: Any, rows: Any) -> Any:
+        """Windows, as `invert` gives them and in the order `encode` cut ``rows``, on the rows' own axes."""
+
+
+class OnePass(ABC):
+    """A processor that learns what it must know from rows that come in pieces, each seen once."""
+
+    @abstractmethod
+    def fit_parts(self, parts: Iterable[Any]) -> Self:
+        """What `fit` does, from pieces that together are all rows."""
+
+
 class Redrawn(ABC):
     """A processor of data that are random themselves: training sees a new draw of every row in every epoch."""
 
@@ -310,6 +333,14 @@ class Feed(ABC):
     def labelled(self) -> Feed | None:
         """The rows whose label is known, None if there are none; all of them where the feed cannot tell."""
         return self
+
+    @abstractmethod
+    def split(self, held: float, seed: int) -> tuple[Feed, Feed | None]:
+        """Rows to learn from, and about a share of them held out; None where too few would be held out."""
+
+    def times(self, share: float) -> int:
+        """How often each known row must come, for the known rows to be about ``share`` of all."""
+        return 1
 
     def balanced(self, share: float) -> Feed:
         """With the rows whose label is known repeated until they are about ``share`` of all."""

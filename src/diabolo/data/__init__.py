@@ -1,28 +1,34 @@
 """Between bytes and batches: sources, processors, feeds and writing."""
 
 from .feed import MemoryFeed
+from .kinds import OWN
 from .process_array import ArrayProcessor
 from .process_binary import BinaryProcessor
 from .process_counts import CountProcessor
 from .process_image import ImageProcessor
 from .process_sequence import SequenceProcessor, is_ragged
 from .process_table import TableProcessor
-from .record import Source, align
-from .source import open, processor_for
+from .record import Row, Source, align, is_frame, objects
+from .source import kind_of, open, processor_for
 from .write import check_out, write
 
 __all__ = [
+    "OWN",
     "ArrayProcessor",
     "BinaryProcessor",
     "CountProcessor",
     "ImageProcessor",
     "MemoryFeed",
+    "Row",
     "SequenceProcessor",
     "Source",
     "TableProcessor",
     "align",
     "check_out",
+    "is_frame",
     "is_ragged",
+    "kind_of",
+    "objects",
     "open",
     "processor_for",
     "write",

@@ -11,6 +11,8 @@ from torch import Tensor
 from ..core import Batch, Feed
 
 BESIDE = ("label", "cond")
+MIN_HELD = 10
+"""Fewer rows held out would choose an epoch by chance."""
 
 
 class MemoryFeed(Feed):
@@ -46,6 +48,14 @@ class MemoryFeed(Feed):
         beside = {name: tensors.pop(name) for name in BESIDE if name in tensors}
         batch = self.collate(tensors)
         return dataclasses.replace(batch, **beside) if beside else batch
+
+    def split(self, held: float, seed: int) -> tuple[MemoryFeed, MemoryFeed | None]:
+        """By a permutation that depends on the seed alone; both parts keep the order of the rows."""
+        count = int(len(self) * held)
+        if count < MIN_HELD:
+            return self, None
+        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
+        return self.take(order[count:].sort().values), self.take(order[:count].sort().values)
 
     def known(self) -> Tensor:
         """Which rows have a known label, or condition (N,) bool; all of them where there is neither."""

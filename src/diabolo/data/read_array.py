@@ -142,12 +142,12 @@ def _numbers(cells: list[str], name: str, line: int, width: int | None) -> np.nd
         row = np.array([float(cell) for cell in cells])
     except ValueError as error:
         raise UsageError(
-            f"{name}, line {line}, is text; text arrives in a later release. "
-            "A .txt file can be read when every line is numbers; --as table reads it as CSV."
+            f"{name}, line {line}, is text where the lines before are numbers; correct it, or "
+            "read the file with --as text, or as CSV with --as table."
         ) from error
     if width is not None and len(row) != width:
         raise DataError(
             f"{name}, line {line}, has {len(row)} values where the lines before have {width}; "
-            "give every line the same number (lists of items of any length arrive in a later release)."
+            "give every line the same number (--as interactions reads a user and the items of the user on each line)."
         )
     return row

@@ -167,7 +167,7 @@ def _without_prose(frame: Any, keys: list[Any], notes: list[str]) -> Any:
             prose.append(name)
             notes.append(
                 f"column {name!r} holds {len(counts)} different texts in {len(cells)} rows, too many for categories, "
-                f"and was left out; free text arrives in a later release (--key {name} keeps it beside the results)"
+                f"and was left out (--column {name} reads it as text, --key {name} keeps it beside the results)"
             )
     return frame.drop(columns=prose)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import gzip
+import re
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -11,8 +13,13 @@ from ..core.errors import DataError, UsageError
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 TABLE_SUFFIXES = (".csv", ".tsv")
-READABLE = ".csv(.gz), .tsv, .parquet, .npy, .npz, IDX (.gz), .txt of numbers, a folder or .zip of images, 'digits'"
+READABLE = (
+    ".csv(.gz), .tsv, .parquet, .npy, .npz, IDX (.gz), .txt, a sound, a video, 'digits', or a folder, .zip or .tar of "
+    "images, sounds, videos or texts"
+)
 
+HEAD = 1 << 16
+_NUMBER = re.compile(rb"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?(nan|inf)", re.IGNORECASE)
 _LABELS = {
     *("label", "labels", "class", "classes", "target", "targets", "y", "outcome", "outcomes", "ground_truth"),
     *("y_true", "anomaly", "is_anomaly", "outlier", "is_outlier"),
@@ -37,7 +44,7 @@ _MAGIC = {
 
 
 def recognise(path: Path) -> str:
-    """One of 'folder', 'zip', 'npz', 'npy', 'idx', 'parquet', 'csv' or 'txt'.
+    """One of 'folder', 'archive', 'npz', 'npy', 'idx', 'parquet', 'csv' or 'txt'.
 
     Raises `DataError` for a file that is missing (with a near name of its folder), empty or a single
     picture, and `UsageError` for one of no known kind.
@@ -51,7 +58,7 @@ def recognise(path: Path) -> str:
     suffix = Path(name).suffix
     kind = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
     if kind == "zip":
-        return "npz" if suffix == ".npz" or _holds_arrays(path) else "zip"
+        return "npz" if suffix == ".npz" or _holds_arrays(path) else "archive"
     if kind in ("picture", "riff") and suffix in IMAGE_SUFFIXES:
         raise DataError(f"{path.name} is a single picture; put it in a folder and give the folder.")
     if kind in ("parquet", "npy"):
@@ -61,11 +68,27 @@ def recognise(path: Path) -> str:
     return _by_name(path, name, suffix)
 
 
+def lines_kind(path: Path) -> str | None:
+    """What the lines of a .txt are: None for numbers, 'interactions' for whole numbers in lines of unequal length,
+    'text' for anything else."""
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        head = file.read(HEAD)
+    lines = head.splitlines()
+    lines = lines[:-1] if len(head) == HEAD and len(lines) > 1 else lines
+    cells = [line.replace(b",", b" ").split() for line in lines if line.strip()]
+    if not all(_NUMBER.fullmatch(cell) for row in cells for cell in row):
+        return "text"
+    whole = all(cell.isdigit() for row in cells for cell in row)
+    return "interactions" if whole and len({len(row) for row in cells}) > 1 else None
+
+
 def _by_name(path: Path, name: str, suffix: str) -> str:
     if suffix in TABLE_SUFFIXES:
         return "csv"
     if suffix == ".txt":
         return "txt"
+    if tarfile.is_tarfile(path):
+        return "archive"
     if suffix in (".parquet", ".npy", ".npz", ".zip", ".idx") or name.endswith("-ubyte"):
         raise DataError(f"{path.name} is damaged: it does not begin as a {suffix or 'IDX'} file does; fetch it again.")
     if suffix in IMAGE_SUFFIXES:

@@ -4,25 +4,53 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..core.errors import DataError, UsageError, did_you_mean
 
 
+class Row:
+    """One row that is no plain array: a sound, a clip, a series. ``kind`` says which reader and processor it has."""
+
+    kind: ClassVar[str]
+
+
+def objects(rows: Iterable[Any]) -> np.ndarray:
+    """Rows of any type as an object array (N,), which can be indexed by an array.
+
+    >>> objects([np.zeros(2), np.zeros(3)])[[1, 0]].shape
+    (2,)
+    """
+    rows = list(rows)
+    array = np.empty(len(rows), object)
+    array[:] = rows
+    return array
+
+
+def is_frame(rows: Any) -> bool:
+    """Whether rows are a DataFrame, told without importing pandas."""
+    return any(
+        kind.__module__.partition(".")[0] == "pandas" and kind.__name__ == "DataFrame" for kind in type(rows).__mro__
+    )
+
+
 @dataclass
 class Source:
     """Rows with all that is known about where they came from.
 
-    rows      (N, *S) array or DataFrame of N rows: the input, and only the input
-    modality  'array', 'image', 'table', or 'binary': numbers in [0, 1] that are chances of a 1, drawn anew every epoch
+    rows      (N, *S) array, DataFrame, object array of N texts, sounds, clips or series, or sparse (N, M) matrix:
+              the input, and only the input
+    modality  'array', 'image', 'table', 'text', 'audio', 'video', 'series', 'interactions', or 'binary': numbers in
+              [0, 1] that are chances of a 1, drawn anew every epoch
     keys      DataFrame of N rows kept beside the results (identifiers, file names), or None
     target    (N,) labels, never an input, or None
     notes     what was found, what was taken and which option changes it, what was skipped
     skipped   number of damaged items left out
     origin    file name, for display only
     columns   names of the columns, where a table was turned into an array
+    processor the processor asked for, by name or Spec, where it is not the usual one of the kind
 
     >>> source = Source(np.arange(6.0).reshape(3, 2), target=np.array(["a", "b", "a"]))
     >>> len(source), source.take([0, 2]).target.tolist()
@@ -37,15 +65,16 @@ class Source:
     skipped: int = 0
     origin: str = ""
     columns: tuple[Any, ...] = ()
+    processor: Any = None
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return int(self.rows.shape[0])
 
     def take(self, index: Any) -> Source:
         """The rows at ``index`` (integers, a boolean mask or a slice), with their keys and labels."""
         if not isinstance(index, slice):
             index = np.asarray(index)
-        rows = self.rows[index] if isinstance(self.rows, np.ndarray) else self.rows.iloc[index]
+        rows = self.rows.iloc[index] if is_frame(self.rows) else self.rows[index]
         keys = None if self.keys is None else self.keys.iloc[index]
         target = None if self.target is None else self.target[index]
         return replace(self, rows=rows, keys=keys, target=target, notes=list(self.notes))
@@ -68,6 +97,9 @@ class Options:
     keep: tuple[str, ...] = ()
     labels: str | None = None
     allow_missing: bool = False
+    column: str | None = None
+    time: str | None = None
+    processor: Any = None
 
     @property
     def keeps_labels_in(self) -> bool:

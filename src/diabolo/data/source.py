@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 
-from ..core import Processor
+from ..core import Processor, make
 from ..core.errors import DataError, UsageError, require, unknown
+from . import kinds
+from .files import open_files
 from .process_array import ArrayProcessor
 from .process_binary import BinaryProcessor
 from .process_counts import CountProcessor
@@ -19,16 +22,14 @@ from .process_image import ImageProcessor
 from .process_sequence import SequenceProcessor, is_ragged
 from .process_table import TableProcessor
 from .read_array import array_modality, array_source, read_idx, read_npy, read_numbers
-from .read_images import read_archive, read_folder
 from .read_npz import read_npz
 from .read_table import read_csv, read_parquet, table_source
-from .recognise import recognise
-from .record import Options, Source, align
+from .recognise import lines_kind, recognise
+from .record import Options, Row, Source, align, is_frame
 
 __all__ = ["Source", "align", "open", "processor_for"]
 
-MODALITIES = ("array", "image", "table")
-_LATER = ("text", "audio", "video", "series", "interactions")
+MODALITIES = ("array", "image", "table", *kinds.OWN)
 
 
 def open(
@@ -47,15 +48,19 @@ def open(
     keep: str | Iterable[str] = (),
     labels: str | None = None,
     allow_missing: bool = False,
+    column: str | None = None,
+    time: str | None = None,
+    processor: Any = None,
 ) -> Source:
     """Rows from a file, a folder, 'digits', an array, a DataFrame or a Source, with notes on what was taken.
 
-    Reads .csv(.gz), .tsv, .parquet, .npy, .npz, IDX (gzipped or not), .txt of numbers, and folders and
-    zips of pictures; the kind is told from the first bytes. What could be labels or test data is never
-    taken as input by guess: that stops and names the options.
+    Reads .csv(.gz), .tsv, .parquet, .npy, .npz, IDX (gzipped or not), .txt, and folders, zips and tars of
+    pictures, sounds, videos or texts; the kind is told from the first bytes and the names. What could be labels or
+    test data is never taken as input by guess: that stops and names the options.
 
     path           where the data is; arrays, DataFrames and Sources pass through
-    as_            'array', 'image' or 'table', where the kind found is not the one meant
+    as_            'array', 'image', 'table', 'text', 'audio', 'video', 'series' or 'interactions', where the kind
+                   found is not the one meant
     target         column (table) or array (NPZ) of labels, kept out of the input; 'none': there are none,
                    take label-like columns as ordinary ones, forget folder names
     key            columns kept beside the results, not an input
@@ -68,6 +73,9 @@ def open(
     columns        the columns a trained model knows: all others are left out, label-like ones without asking
     keep, labels   with columns: key and target columns that need not be there; keep='*': all others
     allow_missing  let NaN pass in arrays (infinity never does)
+    column         the column of a table that holds texts: reads it as text
+    time           the column of a table that holds times: reads it as series
+    processor      how rows become tensors, by name or Spec, where it is not the usual way: 'text(tokens="unigram")'
 
     Raises `DataError` naming file, column and row for what cannot be used, `UsageError` for options
     that do not fit, `MissingExtra` for a format whose package is not installed.
@@ -92,6 +100,9 @@ def open(
         _names(keep),
         labels,
         allow_missing,
+        column,
+        time,
+        processor,
     )
     if isinstance(path, Source):
         return path
@@ -103,27 +114,52 @@ def open(
 
 
 def processor_for(rows: Any) -> Processor:
-    """The processor (not yet fitted) for a Source, a DataFrame (table), uint8 pictures (image), sequences of unequal
-    length or an array.
+    """The processor (not yet fitted) for a Source, a DataFrame (table), uint8 pictures (image), texts, sounds, clips,
+    series, a sparse matrix (interactions), sequences of unequal length or an array.
 
     >>> type(processor_for(np.zeros((2, 8, 8), np.uint8))).__name__
     'ImageProcessor'
     """
     if isinstance(rows, Source):
+        if rows.processor is not None:
+            made: Processor = make("processor", rows.processor)
+            return made
         asked = {"array": ArrayProcessor, "binary": BinaryProcessor, "counts": CountProcessor}
         if rows.modality in asked:
             return asked[rows.modality]()
         rows = rows.rows
-    if _is_frame(rows):
+    if is_frame(rows):
         return TableProcessor()
+    kind = kind_of(rows)
+    if kind is not None:
+        own: Processor = make("processor", kind)
+        return own
     if is_ragged(rows):
         return SequenceProcessor()
     return ImageProcessor() if array_modality(np.asarray(rows)) == "image" else ArrayProcessor()
 
 
+def kind_of(rows: Any) -> str | None:
+    """The kind of rows that are no plain arrays, told from the first one; None: they are.
+
+    >>> kind_of(["a text", "and another"]), kind_of([[1.0]])
+    ('text', None)
+    """
+    if issparse(rows):
+        return "interactions"
+    if not isinstance(rows, list | tuple | np.ndarray) or not len(rows):
+        return None
+    first = rows[0]
+    return first.kind if isinstance(first, Row) else "text" if isinstance(first, str) else None
+
+
 def _open_path(path: Path, options: Options) -> Source:
     if path.name == "digits" and not path.exists():
         return _digits(options)
+    own = _own_kind(path, options)
+    if own is not None:
+        source: Source = kinds.reader(own).read(path, options)
+        return source
     try:
         kind = recognise(path)
     except UsageError:
@@ -133,8 +169,6 @@ def _open_path(path: Path, options: Options) -> Source:
     if kind == "txt":
         kind = "csv" if options.as_ == "table" and not _all_numbers(path) else "numbers"
     readers: dict[str, Callable[[Path, Options], Source]] = {
-        "folder": read_folder,
-        "zip": read_archive,
         "npz": read_npz,
         "npy": read_npy,
         "idx": read_idx,
@@ -143,6 +177,28 @@ def _open_path(path: Path, options: Options) -> Source:
         "numbers": _read_numbers,
     }
     return readers[kind](path, options)
+
+
+def _own_kind(path: Path, options: Options) -> str | None:
+    """The kind that has a reader of its own: asked for, shown by an option, or told from the path; None: an array or
+    a table."""
+    if options.as_ in kinds.OWN:
+        return options.as_
+    if options.column is not None and options.time is None:
+        return "text"
+    if options.time is not None:
+        return "series"
+    if path.exists() and options.as_ is None and path.suffix.lower() in (*kinds.FILES["audio"], *kinds.FILES["video"]):
+        return kinds.commonest([path.name])
+    if options.as_ == "table" or not path.exists():
+        return None
+    kind = recognise(path)
+    if kind in ("folder", "archive"):
+        with open_files(path) as files:
+            return options.as_ if options.as_ == "image" else kinds.commonest(files.names)
+    if kind == "txt" and options.as_ is None:
+        return lines_kind(path)
+    return None
 
 
 def _all_numbers(path: Path) -> bool:
@@ -172,7 +228,7 @@ def _digits(options: Options) -> Source:
 
 
 def _open_object(rows: Any, options: Options) -> Source:
-    if _is_frame(rows):
+    if is_frame(rows):
         return table_source(rows, options, "", [], first_line=None, ask=False)
     try:
         array = np.asarray(rows)
@@ -184,7 +240,7 @@ def _open_object(rows: Any, options: Options) -> Source:
 
 def _as_asked(source: Source, options: Options) -> Source:
     """The source as the modality asked for, where its rows allow it."""
-    if options.as_ == "table" and not _is_frame(source.rows):
+    if options.as_ == "table" and not is_frame(source.rows):
         if source.rows.ndim != 2:
             raise UsageError(f"--as table needs rows of values (N, D); {source.origin} has shape {source.rows.shape}.")
         source.rows, source.modality = _frame(source.rows), "table"
@@ -200,16 +256,7 @@ def _frame(array: np.ndarray) -> Any:
     return pandas.DataFrame(array, columns=[f"x{place}" for place in range(array.shape[1])])
 
 
-def _is_frame(rows: Any) -> bool:
-    """Whether rows are a DataFrame, told without importing pandas."""
-    return any(
-        kind.__module__.partition(".")[0] == "pandas" and kind.__name__ == "DataFrame" for kind in type(rows).__mro__
-    )
-
-
 def _modality(as_: str | None) -> str | None:
-    if as_ in _LATER:
-        raise UsageError(f"--as {as_} arrives in a later release. Known: {', '.join(MODALITIES)}.")
     if as_ is not None and as_ not in MODALITIES:
         raise unknown("modality", as_, MODALITIES)
     return as_

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import gzip
 import os
-import shutil
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
-from ..core.errors import DataError, UsageError, did_you_mean, require
+from ..core.errors import UsageError, did_you_mean, require
 from ..core.files import write_atomic
+from . import kinds
+from .source import kind_of
+from .write_folder import FOLDER_SUFFIXES, file_names, write_folder
 
 SUFFIXES = (".npy", ".csv", ".csv.gz", ".parquet")
 
@@ -21,8 +23,8 @@ def write(path: str | os.PathLike[str], rows: Any, *, keys: Any = None, force: b
     """Write rows to .npy (shape kept), .csv(.gz) or .parquet (a table), or to a folder of PNGs.
 
     path    the suffix says the form; a path without one is a folder, for pictures
-    rows    DataFrame; array (N, D) of codes (columns z0, z1, … in a table); for .npy any array; for a
-            folder uint8 (N, H, W[, 1 or 3]), or floats, which are spread over 0 to 255 from [0, 1], or
+    rows    DataFrame; array (N, D) of codes (columns z0, z1, … in a table); for .npy any array; texts, sounds,
+            clips, series or a sparse matrix, each as its own kind is written; for a folder uint8 (N, H, W[, 1 or 3]), or floats, which are spread over 0 to 255 from [0, 1], or
             from their own range if they leave that
     keys    DataFrame of N rows: columns that go first in a table; a column 'file' names pictures
     force   replace what is there; without it an existing path is refused
@@ -38,6 +40,11 @@ def write(path: str | os.PathLike[str], rows: Any, *, keys: Any = None, force: b
     (3, 2, 5)
     """
     path = Path(path).expanduser()
+    kind = kind_of(rows)
+    if kind is not None:
+        check_out(path, force=force, suffixes=kinds.writer(kind).SUFFIXES)
+        kinds.writer(kind).write(path, rows, keys)
+        return
     check_out(path, force=force, suffixes=(*SUFFIXES, ""))
     suffix = suffix_of(path)
     if suffix == "":
@@ -80,9 +87,13 @@ def check_out(path: str | os.PathLike[str], *, force: bool = False, suffixes: tu
             f"{str(path)!r} exists and is {'a folder' if path.is_dir() else 'a file'}; choose another name."
         )
     if path.is_dir():
-        foreign = [entry.name for entry in path.rglob("*") if entry.is_file() and entry.suffix.lower() != ".png"]
+        foreign = [
+            entry.name for entry in path.rglob("*") if entry.is_file() and entry.suffix.lower() not in FOLDER_SUFFIXES
+        ]
         if foreign:
-            raise UsageError(f"{str(path)!r} also holds {foreign[0]!r}; --force replaces only folders of PNGs.")
+            raise UsageError(
+                f"{str(path)!r} also holds {foreign[0]!r}; --force replaces only folders of pictures, sounds, videos or texts."
+            )
 
 
 def _npy(rows: Any) -> Callable[[IO[bytes]], None]:
@@ -131,40 +142,11 @@ def _with_keys(frame: Any, keys: Any) -> Any:
     return pandas.concat([keys.reset_index(drop=True), frame.reset_index(drop=True)], axis=1)
 
 
-def _unchanged(path: Path, error: OSError) -> str:
-    return f"cannot write {str(path)!r}: {error.strerror or error}; nothing was changed."
-
-
 def _pictures(path: Path, rows: Any, keys: Any) -> None:
     pillow = require("PIL.Image", "image", "writing pictures")
     pictures = _as_bytes(np.asarray(rows))
-    names = _picture_names(len(pictures), keys)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        for name, picture in zip(names, pictures, strict=True):
-            file = temporary / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            pillow.fromarray(picture).save(file, format="PNG")
-        _swap(temporary, path)
-    except OSError as error:
-        raise DataError(_unchanged(path, error)) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _swap(temporary: Path, path: Path) -> None:
-    """Put the new folder where the old one was; the old one comes back if that fails."""
-    if not path.exists():
-        temporary.replace(path)
-        return
-    old = path.with_name(f".{path.name}.{os.getpid()}.old")
-    path.replace(old)
-    try:
-        temporary.replace(path)
-    except OSError:
-        old.replace(path)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+    names = file_names(len(pictures), keys, ".png")
+    write_folder(path, names, lambda file, place: pillow.fromarray(pictures[place]).save(file, format="PNG"))
 
 
 def _as_bytes(pictures: np.ndarray) -> np.ndarray:
@@ -180,15 +162,3 @@ def _as_bytes(pictures: np.ndarray) -> np.ndarray:
     low, high = min(0.0, float(pictures.min())), max(1.0, float(pictures.max()))
     spread = (pictures.astype(np.float32) - low) * (255 / (high - low))
     return np.rint(spread).clip(0, 255).astype(np.uint8)
-
-
-def _picture_names(count: int, keys: Any) -> list[str]:
-    """Numbered names, or those of the pictures the rows came from, with their subfolders."""
-    if keys is None or "file" not in keys.columns or len(keys) != count:
-        width = max(5, len(str(count - 1)))
-        return [f"{place:0{width}d}.png" for place in range(count)]
-    given = [PurePosixPath(str(name)) for name in keys["file"]]
-    if any(name.is_absolute() or ".." in name.parts for name in given):
-        raise UsageError("the key column 'file' names pictures outside the folder to write; give plain names.")
-    names = [name.with_suffix(".png").as_posix() for name in given]
-    return names if len(set(names)) == count else [f"{name.as_posix()}.png" for name in given]

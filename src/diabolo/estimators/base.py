@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from ..core import Batch, Output, Processor, Spec
+from ..core import Batch, Feed, Output, Processor, Spec, Windowed
 from ..core.errors import DataError, ModelError, out_of_range
 from ..core.interfaces import Shape
 from ..data import MemoryFeed, Source, processor_for
@@ -25,10 +25,9 @@ from ..train.loop import Loop
 from . import after, choose, saving, start, transfer
 from .labels import Labels, beside
 from .recipe import Choice, Recipe
-from .rows import read_rows, whole_lanes, without_padding
+from .rows import at_least_two, bare, read_rows, rows_in, whole_lanes, without_padding
 
 CHUNK = 4096
-MIN_VALIDATION = 10
 
 
 class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
@@ -71,19 +70,22 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
 
         Raises `DataError` for rows that cannot be used, `UsageError` for parameters out of range.
         """
-        rows = self._rows(X, fitting=True)
-        tensors = self._prepare(rows)
-        tensors.update(self._beside(X, y, len(rows), fitting=True))
-        train, validation = self._split(tensors)
+        train, validation = self._split(self._learn(X, y))
         recipe = self._compose(train)
         history = self._trainer.fit(recipe.plan(), train, validation, seed=self._seed)
         return self._finish(recipe, history)
 
     def plan(self, X: Any, y: Any = None) -> Self:
         """Decide everything and build the network, but do not train: ``choices_`` says what `fit` would do."""
-        rows = self._rows(X, fitting=True)
-        tensors = {**self._prepare(rows), **self._beside(X, y, len(rows), fitting=True)}
-        return self._finish(self._compose(self._split(tensors)[0]), [])
+        return self._finish(self._compose(self._split(self._learn(X, y))[0]), [])
+
+    def _learn(self, X: Any, y: Any) -> Feed:
+        """What is given, as rows to train on; the processor learns from them what it must know."""
+        tensors = self._prepare(self._rows(X, fitting=True))
+        return self._feed({**tensors, **self._beside(X, y, rows_in(tensors), fitting=True)})
+
+    def _feed(self, tensors: dict[str, Tensor]) -> MemoryFeed:
+        return MemoryFeed(tensors, self.processor_.collate)
 
     def _beside(self, X: Any, y: Any, rows: int, fitting: bool) -> dict[str, Tensor]:
         """What stands beside the data in a batch, made of y (or of a source's target column)."""
@@ -116,14 +118,15 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         rows = self._rows(X, fitting=not fitted)
         if not fitted:
             self._prepare(rows)
-        tensors = {**self.processor_.encode(rows), **self._beside(X, y, len(rows), fitting=not fitted)}
+        tensors = self.processor_.encode(bare(rows))
+        tensors.update(self._beside(X, y, rows_in(tensors), fitting=not fitted))
         if "_online" not in vars(self):
             self._online = self._begin_online(tensors, fitted)
-        self._online.online(MemoryFeed(tensors, self.processor_.collate))
+        self._online.online(self._feed(tensors))
         return self
 
     def _begin_online(self, tensors: dict[str, Tensor], fitted: bool) -> Loop:
-        feed = MemoryFeed(tensors, self.processor_.collate)
+        feed = self._feed(tensors)
         self._seed = self._seed_now()
         given = self._chosen_trainer().get_params(deep=False)
         trainer = Trainer(**{**given, "schedule": "constant", "validation": 0.0})
@@ -153,26 +156,21 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
 
     def _prepare(self, rows: Any) -> dict[str, Tensor]:
         """Fit the processor and encode the rows once."""
-        if len(rows) < 2:
-            raise DataError(f"an autoencoder learns from at least 2 rows; got {len(rows)} (n_samples={len(rows)}).")
-        start = vars(self).get("_start")
-        self.processor_: Processor = start[0].processor_ if start is not None else self._reader(rows).fit(rows)
-        return self.processor_.encode(rows)
+        at_least_two(rows)
+        start, held = vars(self).get("_start"), bare(rows)
+        self.processor_: Processor = start[0].processor_ if start is not None else self._reader(rows).fit(held)
+        return self.processor_.encode(held)
 
     def _reader(self, rows: Any) -> Processor:
         """The processor (not yet fitted) for these rows."""
         return processor_for(rows)
 
-    def _split(self, tensors: dict[str, Tensor]) -> tuple[MemoryFeed, MemoryFeed | None]:
-        """Training and validation rows, drawn by the seed; too few rows for a validation part: none."""
-        feed, trainer = MemoryFeed(tensors, self.processor_.collate), self._chosen_trainer()
+    def _split(self, feed: Feed) -> tuple[Feed, Feed | None]:
+        """Rows to learn from and rows for validation, drawn by the seed; too few of them: none."""
+        trainer = self._chosen_trainer()
         trainer.check()
-        held = int(len(feed) * trainer.validation)
         self._seed = self._seed_now()
-        if held < MIN_VALIDATION:
-            return feed, None
-        order = torch.randperm(len(feed), generator=torch.Generator().manual_seed(self._seed))
-        return feed.take(order[held:].sort().values), feed.take(order[:held].sort().values)
+        return feed.split(trainer.validation, self._seed)
 
     def _seed_now(self) -> int:
         return int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -181,7 +179,7 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         given = self.trainer
         return given if given is not None else Trainer()
 
-    def _compose(self, feed: MemoryFeed, trainer: Trainer | None = None) -> Recipe:
+    def _compose(self, feed: Feed, trainer: Trainer | None = None) -> Recipe:
         """Decide what is automatic, then build; the weights depend on the seed alone."""
         for name in {"_online", "prior_"} & vars(self).keys():
             delattr(self, name)
@@ -203,7 +201,7 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         self.choices_ = [*self.choices_, *picked, *choose.warnings(recipe, prod(self.processor_.target_shape))]
         return recipe
 
-    def _again(self, feed: MemoryFeed, trainer: Trainer) -> Recipe:
+    def _again(self, feed: Feed, trainer: Trainer) -> Recipe:
         """The fitted model as a recipe, to go on with."""
         resolved = self._copy({**self.get_params(deep=False), **self._resolved})
         recipe = resolved.build(self.processor_.shape, self.processor_.target_shape)
@@ -214,7 +212,7 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         self._decide_training(recipe, feed, trainer)
         return recipe
 
-    def _decide_training(self, recipe: Recipe, feed: MemoryFeed, trainer: Trainer | None) -> list[Choice]:
+    def _decide_training(self, recipe: Recipe, feed: Feed, trainer: Trainer | None) -> list[Choice]:
         base = trainer if trainer is not None else self._chosen_trainer()
         self._trainer = Trainer(**base.get_params(deep=False))
         asked = [choice for choice in recipe.training if getattr(self._trainer, choice.name) == "auto"]
@@ -224,7 +222,7 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         self._trainer.set_params(**{choice.name: choice.value for choice in picked})
         return [*asked, *picked]
 
-    def _resolve(self, feed: MemoryFeed) -> tuple[Self, list[Choice]]:
+    def _resolve(self, feed: Feed) -> tuple[Self, list[Choice]]:
         """A copy in which every automatic parameter has a value, and the reasons."""
         choices: list[Choice] = []
         params = self.get_params(deep=False)
@@ -314,7 +312,9 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
 
     def reconstruct(self, X: Any) -> Any:
         """Rows as they come back, of the kind given."""
-        return self.processor_.invert(torch.from_numpy(self._apply(X, self._rebuilt)))
+        rows = self._rows(X, fitting=False)
+        windows = self.processor_.invert(torch.from_numpy(self._apply(rows, self._rebuilt)))
+        return self.processor_.join(windows, rows) if isinstance(self.processor_, Windowed) else windows
 
     def _rebuilt(self, batch: Batch) -> Tensor:
         return without_padding(self.objective_.loss.link(self.module_.decoded(batch)), batch.mask)
@@ -363,8 +363,9 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         if "module_" not in vars(self):
             check_is_fitted(self)
         rows = self._rows(X, fitting=False)
-        beside = {} if y is None else self._beside(X, y, len(rows), fitting=False)
-        feed = MemoryFeed({**self.processor_.encode(rows), **beside}, self.processor_.collate)
+        tensors = self.processor_.encode(rows)
+        beside = {} if y is None else self._beside(X, y, rows_in(tensors), fitting=False)
+        feed = self._feed({**tensors, **beside})
         with torch.inference_mode(), threads_for(2.0 * self._largest * min(len(feed), CHUNK)):
             parts = [function(batch) for batch in feed.batches(CHUNK)]
             return (parts[0] if len(parts) == 1 else torch.cat(parts)).numpy()

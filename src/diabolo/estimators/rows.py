@@ -7,15 +7,20 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.sparse import issparse
 from sklearn.utils.validation import validate_data
 from torch import Tensor
 
 from ..core import Batch
 from ..core.errors import DataError
-from ..data import SequenceProcessor, Source, TableProcessor, align, is_ragged
+from ..data import OWN, SequenceProcessor, Source, TableProcessor, align, is_frame, is_ragged, kind_of
 from ..data import open as open_source
 
 LANES = 32
+HIDDEN = ("binary", *OWN)
+"""Kinds that the rows alone may not show."""
+WINDOWED = ("audio", "video", "series")
+"""Kinds of which one row may hold many windows."""
 
 
 def read_rows(estimator: Any, X: Any, fitting: bool) -> Any:
@@ -23,19 +28,38 @@ def read_rows(estimator: Any, X: Any, fitting: bool) -> Any:
 
     Rows whose kind does not show (grey levels that mean probabilities) stay a `Source`, for the processor to know.
     """
+    X = open_source(X) if isinstance(X, str | Path) else X
     rows = _checked(estimator, X, fitting)
-    return Source(rows, "binary") if fitting and isinstance(X, Source) and X.modality == "binary" else rows
+    hidden = fitting and isinstance(X, Source) and (X.modality in HIDDEN or X.processor is not None)
+    return Source(rows, X.modality, processor=X.processor) if hidden else rows
+
+
+def bare(rows: Any) -> Any:
+    """The rows of a `Source`, or what was given."""
+    return rows.rows if isinstance(rows, Source) else rows
+
+
+def rows_in(tensors: dict[str, Tensor]) -> int:
+    """How many rows were encoded: windows, where rows are cut into windows."""
+    return len(next(iter(tensors.values())))
+
+
+def at_least_two(rows: Any) -> None:
+    """Raise `DataError` for fewer rows than anything can be learnt from."""
+    count = len(rows) if isinstance(rows, Source) or not issparse(rows) else rows.shape[0]
+    if count < 1 or (count < 2 and kind_of(bare(rows)) not in WINDOWED):
+        raise DataError(f"an autoencoder learns from at least 2 rows; got {count} (n_samples={count}).")
 
 
 def _checked(estimator: Any, X: Any, fitting: bool) -> Any:
     if not fitting and _plain(estimator, X):
         return X
-    if isinstance(X, str | Path):
-        X = open_source(X)
     if isinstance(X, Source) and not fitting:
         processor = estimator.processor_
         X = align(X, processor.columns) if isinstance(processor, TableProcessor) else X
-    rows = X.rows if isinstance(X, Source) else X
+    rows = bare(X)
+    if kind_of(rows) is not None:
+        return rows
     if isinstance(X, Source) and X.modality not in ("array", "binary") and not is_frame(rows):
         if fitting:
             estimator.n_features_in_ = int(np.prod(rows.shape[1:]))
@@ -68,11 +92,6 @@ def _plain(estimator: Any, X: Any) -> bool:
         and X.shape[1] == known.get("n_features_in_")
         and "feature_names_in_" not in known
     )
-
-
-def is_frame(rows: Any) -> bool:
-    """Whether the rows are a pandas DataFrame, found without importing pandas."""
-    return type(rows).__name__ == "DataFrame"
 
 
 def without_padding(data: Tensor, mask: Tensor | None) -> Tensor:

@@ -15,6 +15,7 @@ from ..core import (
     Batch,
     Decoder,
     Encoder,
+    Feed,
     Network,
     Objective,
     ReconstructionLoss,
@@ -23,7 +24,6 @@ from ..core import (
     register,
 )
 from ..core.interfaces import Shape
-from ..data import MemoryFeed
 from ..networks.twin import Twin
 from ..train import Stage, Trainer
 from . import choose
@@ -113,7 +113,7 @@ class SemiSupervisedVAE(ClassifierMixin, OnlineClasses, ClassTold):
         module = AutoencoderModule(encoder, neck, decoder, make("prior", "normal", features=neck.style))
         return Recipe(module, Objective(loss, [make("penalty", "kl")]))
 
-    def _compose(self, feed: MemoryFeed, trainer: Trainer | None = None) -> Recipe:
+    def _compose(self, feed: Feed, trainer: Trainer | None = None) -> Recipe:
         """The bound of a row counts once, however often the row comes."""
         recipe = super()._compose(feed, trainer)
         if trainer is None:

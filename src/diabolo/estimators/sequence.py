@@ -9,13 +9,13 @@ import numpy as np
 
 from ..core import Batch, Processor, Spec, register
 from ..core.interfaces import Shape
-from ..data import SequenceProcessor, Source
+from ..data import SequenceProcessor, is_frame, kind_of
 from ..train import Trainer
 from . import choose
 from .base import BaseAutoencoder
 from .composed import compose
 from .recipe import Choice, Recipe
-from .rows import is_frame
+from .rows import bare
 
 TOKEN_CODE = 32
 
@@ -73,14 +73,16 @@ class SequenceAutoencoder(BaseAutoencoder):
         )  # fmt: skip
 
     def _rows(self, X: Any, fitting: bool) -> Any:
-        if isinstance(X, list | tuple) and len(X) and np.ndim(X[0]) > 0:
+        if isinstance(X, list | tuple) and len(X) and kind_of(X) is None and np.ndim(X[0]) > 0:
             return X
         rows = super()._rows(X, fitting)
-        rows = rows.rows if isinstance(rows, Source) else rows
+        if kind_of(bare(rows)) is not None:
+            return rows
+        rows = bare(rows)
         return rows.to_numpy() if is_frame(rows) else rows
 
     def _reader(self, rows: Any) -> Processor:
-        return SequenceProcessor()
+        return SequenceProcessor() if kind_of(bare(rows)) is None else super()._reader(rows)
 
     def _code_choice(self, sample: Batch, network: Any) -> Choice:
         if sample.target.is_floating_point():

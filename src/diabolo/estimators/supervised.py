@@ -14,10 +14,9 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from ..core import AutoencoderModule, Batch, Objective, ReconstructionLoss, make, register
+from ..core import AutoencoderModule, Batch, Feed, Objective, ReconstructionLoss, make, register
 from ..core.errors import DataError, out_of_range
 from ..core.interfaces import Shape
-from ..data import MemoryFeed
 from ..train import Stage, Trainer
 from .base import BaseAutoencoder
 from .composed import Autoencoder
@@ -93,7 +92,7 @@ class Supervised(BaseAutoencoder):
         self.processor_ = given.processor_
         return self.processor_.encode(rows)
 
-    def _resolve(self, feed: MemoryFeed) -> tuple[Self, list[Choice]]:
+    def _resolve(self, feed: Feed) -> tuple[Self, list[Choice]]:
         given = self._given()
         if given is not None:
             decided = given._copy({**given.get_params(deep=False), **given._resolved})
@@ -106,7 +105,7 @@ class Supervised(BaseAutoencoder):
         made = self._copy({**self.get_params(deep=False), "autoencoder": decided})
         return made, [Choice("autoencoder", decided, why)]
 
-    def _compose(self, feed: MemoryFeed, trainer: Trainer | None = None) -> Recipe:
+    def _compose(self, feed: Feed, trainer: Trainer | None = None) -> Recipe:
         recipe, given = super()._compose(feed, trainer), self._given()
         *before, told = recipe.plan()
         if given is not None:
@@ -121,7 +120,7 @@ class Supervised(BaseAutoencoder):
         self._decide_teaching(told, feed)
         return recipe
 
-    def _decide_teaching(self, told: Stage, feed: MemoryFeed) -> None:
+    def _decide_teaching(self, told: Stage, feed: Feed) -> None:
         """What is automatic of the supervised stage: few labelled rows are gone over more often."""
         given, known = self._chosen_trainer(), feed.labelled()
         if given.epochs == "auto" and known is not None:

@@ -1,0 +1,185 @@
+"""Many small files: a folder, a zip or a tar, by relative name; nothing is ever extracted to disk."""
+
+from __future__ import annotations
+
+import fnmatch
+import tarfile
+import threading
+import zipfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Self
+
+import numpy as np
+
+from ..core.errors import DataError, MissingExtra, UsageError, require
+from .limits import check_memory, human
+from .recognise import split_of
+from .record import Options, listed
+
+MAX_FILE = 1 << 30
+READABLE = (".csv", ".npy", ".npz", ".parquet", "-ubyte.gz")
+
+
+@dataclass
+class Files:
+    """Names of the files, relative, sorted, and how to read one; hidden files are left out.
+
+    ``path`` of one is there for readers that must have a file of their own, where it is in a folder.
+    """
+
+    origin: str
+    names: list[str]
+    read: Callable[[str], bytes]
+    close: Callable[[], None]
+    folder: Path | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def others(self, suffixes: tuple[str, ...]) -> list[str]:
+        """The files that are not of these kinds."""
+        return [name for name in self.names if not name.lower().endswith(suffixes)]
+
+
+def open_files(path: Path) -> Files:
+    """A folder, .zip or .tar(.gz, .bz2, .xz). Raises `DataError` for a damaged archive."""
+    if path.is_dir():
+        found = [p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()]
+        return Files(path.name, _seen(found), lambda name: (path / name).read_bytes(), lambda: None, path)
+    return _zip(path) if zipfile.is_zipfile(path) or path.suffix.lower() == ".zip" else _tar(path)
+
+
+def _seen(names: list[str]) -> list[str]:
+    """Without hidden files and the Macintosh's copies."""
+    hidden = (".", "__MACOSX")
+    return sorted(n for n in names if not any(part.startswith(hidden) for part in PurePosixPath(n).parts))
+
+
+def _zip(path: Path) -> Files:
+    try:
+        archive = zipfile.ZipFile(path)
+        members = [info.filename for info in archive.infolist() if not info.is_dir()]
+    except zipfile.BadZipFile as error:
+        raise DataError(f"{path.name} is damaged or cut short ({error}); fetch it again.") from error
+
+    def read(name: str) -> bytes:
+        info = archive.getinfo(name)
+        if info.flag_bits & 1:
+            raise DataError(f"{path.name} is encrypted; unpack it and give the folder.")
+        _check_size(path, name, info.file_size)
+        return archive.read(name)
+
+    return Files(path.name, _seen(members), read, archive.close)
+
+
+def _tar(path: Path) -> Files:
+    """A tar is read through once where it is compressed (it has no index); then its files lie in memory."""
+    try:
+        archive = tarfile.open(path)  # noqa: SIM115
+        members = {info.name.removeprefix("./"): info for info in archive.getmembers() if info.isfile()}
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise DataError(f"{path.name} is damaged or cut short ({error}); fetch it again.") from error
+    total = sum(info.size for info in members.values())
+    check_memory(total, f"the files in {path.name}", "Unpack it and give the folder.")
+    held: dict[str, bytes] = {}
+    lock = threading.Lock()
+
+    def read(name: str) -> bytes:
+        with lock:
+            if not held:
+                _fill(path, archive, members, held)
+        return held[name]
+
+    return Files(path.name, _seen(list(members)), read, archive.close)
+
+
+def _fill(path: Path, archive: tarfile.TarFile, members: dict[str, Any], held: dict[str, bytes]) -> None:
+    try:
+        for name, info in members.items():
+            _check_size(path, name, info.size)
+            file = archive.extractfile(info)
+            held[name] = file.read() if file is not None else b""
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise DataError(f"{path.name} is damaged or cut short ({error}); fetch it again.") from error
+
+
+def _check_size(path: Path, name: str, size: int) -> None:
+    if size > MAX_FILE:
+        raise DataError(f"{name} in {path.name} unpacks to {human(size)}; the limit is {human(MAX_FILE)}.")
+
+
+def choose(files: Files, options: Options, suffixes: tuple[str, ...], what: str) -> list[str]:
+    """The names of the files that are meant: those with one of the suffixes, or those of ``--include``.
+
+    ``what``: 'pictures', 'sounds' …, for messages. Raises `DataError` where there are none, `UsageError` for an
+    ``--include`` that matches none and for folders of training and test files side by side.
+    """
+    if options.target is not None and not options.keeps_labels_in:
+        raise UsageError(f"--target takes no name for {what}: their folders are the labels (--target none drops them).")
+    names = [name for name in files.names if name.lower().endswith(suffixes)]
+    if not names:
+        kinds = Counter(PurePosixPath(name).suffix or "no suffix" for name in files.names)
+        holds = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(4)) or "nothing"
+        raise DataError(
+            f"{files.origin} holds no {what} ({', '.join(suffixes)}); it holds {holds}.{_hint(files, suffixes)}"
+        )
+    if options.include is not None:
+        taken = [name for name in names if fnmatch.fnmatchcase(name, options.include)]
+        if not taken:
+            raise UsageError(
+                f"--include {options.include!r} matches none of {len(names)} {what} in {files.origin}; "
+                f"they are named like {names[0]!r}."
+            )
+        return taken
+    _stop_at_splits(files.origin, names, what)
+    return names
+
+
+def _hint(files: Files, suffixes: tuple[str, ...]) -> str:
+    readable = [name for name in files.others(suffixes) if name.lower().endswith(READABLE)]
+    how = "Unpack it and give" if files.folder is None else "Give"
+    return f" {how} one file, for example {readable[0]!r}." if readable else ""
+
+
+def _stop_at_splits(origin: str, names: list[str], what: str) -> None:
+    parts = [PurePosixPath(name).parts for name in names]
+    depth = 0
+    while all(len(p) > depth + 1 for p in parts) and len({p[depth] for p in parts}) == 1:
+        depth += 1
+    tops = Counter(p[: depth + 1] for p in parts if len(p) > depth + 1)
+    splits = {split_of(top[-1]): top for top in sorted(tops, reverse=True)}
+    if "train" in splits and "test" in splits:
+        counted = ", ".join(f"{'/'.join(top)} ({count})" for top, count in sorted(tops.items()))
+        train, test = ("/".join(splits[name]) for name in ("train", "test"))
+        raise UsageError(
+            f"{origin} holds training and test {what} apart: {counted}. Choose: --include '{train}/*' or "
+            f"--include '{test}/*' (--include '*' takes all)."
+        )
+
+
+def folder_labels(names: list[str], options: Options, notes: list[str]) -> np.ndarray | None:
+    """The folder of each file as its label, where every file lies in one of several folders; noted."""
+    parents = [PurePosixPath(name).parent for name in names]
+    classes = sorted({parent.name for parent in parents})
+    one_depth = len({len(parent.parts) for parent in parents}) == 1
+    if options.keeps_labels_in or len(classes) < 2 or "" in classes or not one_depth:
+        return None
+    notes.append(
+        f"folder names ({len(classes)}: {listed(classes, 4)}) kept as labels, never an input (--target none drops them)"
+    )
+    return np.array([parent.name for parent in parents])
+
+
+def file_keys(names: list[str], notes: list[str]) -> Any:
+    """The file names as a DataFrame of keys, or None with a note where pandas is not installed."""
+    try:
+        return require("pandas", "table", "keeping file names").DataFrame({"file": names})
+    except MissingExtra:
+        notes.append("file names are not kept beside the results: that needs pip install 'diabolo[table]'")
+        return None
