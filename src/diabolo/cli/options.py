@@ -37,13 +37,6 @@ AsOpt = Annotated[
         rich_help_panel=DATA,
     ),
 ]
-    str | None,
-    typer.Option(
-        "--as",
-        help="Read DATA as table, image, array, text, audio, video, series or interactions.",
-        rich_help_panel=DATA,
-    ),
-]
 TargetOpt = Annotated[
     str | None,
     typer.Option(

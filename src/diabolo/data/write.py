@@ -24,8 +24,9 @@ def write(path: str | os.PathLike[str], rows: Any, *, keys: Any = None, force: b
 
     path    the suffix says the form; a path without one is a folder, for pictures
     rows    DataFrame; array (N, D) of codes (columns z0, z1, … in a table); for .npy any array; texts, sounds,
-            clips, series or a sparse matrix, each as its own kind is written; for a folder uint8 (N, H, W[, 1 or 3]), or floats, which are spread over 0 to 255 from [0, 1], or
-            from their own range if they leave that
+            clips, series or a sparse matrix, each as its own kind is written; for a folder uint8
+            (N, H, W[, 1 or 3]), or floats, which are spread over 0 to 255 from [0, 1], or from their own range if
+            they leave that
     keys    DataFrame of N rows: columns that go first in a table; a column 'file' names pictures
     force   replace what is there; without it an existing path is refused
 
@@ -92,7 +93,7 @@ def check_out(path: str | os.PathLike[str], *, force: bool = False, suffixes: tu
         ]
         if foreign:
             raise UsageError(
-                f"{str(path)!r} also holds {foreign[0]!r}; --force replaces only folders of pictures, sounds, videos or texts."
+                f"{str(path)!r} also holds {foreign[0]!r}; --force replaces only folders of what is written here."
             )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..core.errors import DataError, UsageError
 
-FOLDER_SUFFIXES = (".png", ".wav", ".mp4", ".txt", ".csv")
+FOLDER_SUFFIXES = (".png", ".wav", ".mp4")
 """What folders written here hold; only such folders may be replaced."""
 
 
