@@ -114,3 +114,15 @@ def models(run: Run, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
         result = run("fit", *words, "--out", folder / name)
         assert result.exit_code == 0, result.output
     return folder
+
+
+@pytest.fixture(scope="session")
+def works(run: Run) -> Run:
+    """Runs `diabolo`, expects it to end well, and gives all that it printed."""
+
+    def call(*words: Any) -> str:
+        result = run(*words)
+        assert result.exit_code == 0, result.output
+        return str(result.output)
+
+    return call

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import DataArg, ForceOpt, ModelArg, OutOpt, Reading, read, reads_data, tell
+from .options import DataArg, ForceOpt, ModelArg, OutOpt, Reading, bar, read, reads_data, tell
 
 CodesArg = Annotated[
     str, typer.Argument(metavar="CODES", help="Codes that 'diabolo encode' wrote: .npy, .parquet or .csv.")
@@ -19,8 +19,12 @@ def encode(model: ModelArg, data: DataArg, out: OutOpt, reading: Reading, force:
     """Write the codes of DATA: .npy keeps (N, *P, D); .parquet and .csv get key columns and z0, z1, …"""
     fitted = _open(model, out, force, pictures=False)
     source = read(data, model=fitted, **reading)
-    codes = fitted.transform(source)
-    _write(out, codes if out.suffix == ".npy" else codes.reshape(len(codes), -1), source, force, "code", fitted)
+
+    def codes(piece: Any) -> Any:
+        found = fitted.transform(piece)
+        return found if out.suffix == ".npy" else found.reshape(len(found), -1)
+
+    _over(out, codes, source, force, "code", fitted)
 
 
 @reads_data
@@ -28,7 +32,7 @@ def reconstruct(model: ModelArg, data: DataArg, out: OutOpt, reading: Reading, f
     """Write DATA as it comes back through the code: arrays to .npy, tables to .parquet/.csv, pictures to a folder."""
     fitted = _open(model, out, force, pictures=True)
     source = read(data, model=fitted, **reading)
-    _write(out, _named(fitted, fitted.reconstruct(source), out), source, force, "row", fitted)
+    _over(out, lambda piece: _named(fitted, fitted.reconstruct(piece), out), source, force, "row", fitted)
 
 
 @reads_data
@@ -36,12 +40,12 @@ def score(model: ModelArg, data: DataArg, out: OutOpt, reading: Reading, force: 
     """Write the reconstruction error of every row of DATA (higher is worse), as column 'error' or as an array."""
     fitted = _open(model, out, force, pictures=False)
     source = read(data, model=fitted, **reading)
-    errors = -fitted.score_samples(source)
-    if out.suffix != ".npy":
-        from ..core.errors import require
 
-        errors = require("pandas", "table", f"writing {out.suffix}").DataFrame({"error": errors})
-    _write(out, errors, source, force, "error", fitted)
+    def errors(piece: Any) -> Any:
+        found = -fitted.score_samples(piece)
+        return found if out.suffix == ".npy" else _frame(out, {"error": found})
+
+    _over(out, errors, source, force, "error", fitted)
 
 
 @reads_data
@@ -50,15 +54,22 @@ def predict(model: ModelArg, data: DataArg, out: OutOpt, reading: Reading, force
     fitted = _open(model, out, force, pictures=False)
     _must_predict(fitted)
     source = read(data, model=fitted, **reading)
-    said = fitted.predict(source)
-    if out.suffix != ".npy":
-        from ..core.errors import require
 
-        said = require("pandas", "table", f"writing {out.suffix}").DataFrame({"prediction": said})
-        if not fitted._numeric_labels:
-            odds = fitted.predict_proba(source)
-            said = said.assign(**{f"p_{name}": odds[:, place] for place, name in enumerate(fitted.labels_.classes)})
-    _write(out, said, source, force, "prediction", fitted)
+    def said(piece: Any) -> Any:
+        found = fitted.predict(piece)
+        if out.suffix == ".npy":
+            return found
+        odds = {} if fitted._numeric_labels else fitted.predict_proba(piece).T
+        named = {f"p_{name}": odds[place] for place, name in enumerate(fitted.labels_.classes)} if len(odds) else {}
+        return _frame(out, {"prediction": found, **named})
+
+    _over(out, said, source, force, "prediction", fitted)
+
+
+def _frame(out: Path, columns: dict[str, Any]) -> Any:
+    from ..core.errors import require
+
+    return require("pandas", "table", f"writing {out.suffix}").DataFrame(columns)
 
 
 def _must_predict(fitted: Any) -> None:
@@ -134,6 +145,28 @@ def _named(model: Any, rows: Any, out: Path) -> Any:
     from ..core.errors import require
 
     return require("pandas", "table", f"writing {out.suffix}").DataFrame(rows, columns=columns)
+
+
+def _over(out: Path, function: Any, source: Any, force: bool, what: str, model: Any) -> None:
+    """Write ``function`` of DATA: at once, or piece by piece where DATA stays on disk."""
+    from ..data import Stored, write_parts
+    from ..estimators.from_disk import pieces
+
+    if not isinstance(source.rows, Stored):
+        _write(out, function(source), source, force, what, model)
+        return
+    with bar(f"{what}s", len(source)) as advance:
+
+        def results() -> Any:
+            for piece in pieces(source):
+                yield function(piece), piece.keys
+                advance(len(piece))
+
+        count = write_parts(out, results(), force=force)
+    damaged = vars(source.rows).get("damaged", {})
+    for name, why in list(damaged.items())[:3]:
+        tell(f"  {name} could not be read ({why}) and was left out")
+    tell(f"{count:,} {what}s -> {out}" + (f"; {len(damaged)} files left out" if damaged else ""))
 
 
 def _write(out: Path, rows: Any, source: Any, force: bool, what: str, model: Any = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import DataError, Interrupted, ModelError, UsageError
-from ..data import Source
+from ..data import Source, Stored
 from ..tasks.predict import compare_labels
 from ..tasks.reduce import compare
 from ..train import Progress, TimeLimit
@@ -22,7 +23,9 @@ from .tables import chosen, compared, compared_labels, describe_rows, shapes
 
 __all__ = ["make_estimator", "number", "print_plan", "split", "train", "with_labels"]
 
-MIN_HELD_OUT = 5
+MIN_HELD_OUT, MOST_HELD_OUT = 5, 20_000
+SAMPLE = 50_000
+"""Rows on disk that PCA is fitted to."""
 
 
 def with_labels(estimator: Any, source: Source) -> Source:
@@ -56,6 +59,9 @@ def split(source: Source, share: float, seed: int) -> tuple[Source, Source | Non
     held = int(len(source) * share)
     if held < MIN_HELD_OUT:
         return source, None
+    if isinstance(source.rows, Stored):
+        learn, kept = source.rows.split(min(share, MOST_HELD_OUT / len(source)), seed)
+        return replace(source, rows=learn), replace(kept.load(), origin=source.origin)
     order = np.random.default_rng(seed).permutation(len(source))
     return source.take(np.sort(order[held:])), source.take(np.sort(order[:held]))
 
@@ -158,6 +164,9 @@ def _compare(out: Any, estimator: Any, learn: Source, held: Source, seed: int) -
     A model that cannot be compared is saved all the same, and the reason is told.
     """
     taught = "labels_" in vars(estimator)
+    if isinstance(learn.rows, Stored):
+        learn = learn.rows.sample(SAMPLE)
+        tell(f"  PCA and the training error are of a sample of {len(learn):,} rows")
     if taught:
         said = compare_labels(estimator, learn, held, seed=seed)
         estimator.metrics_["labels"] = said.as_dict()

@@ -6,7 +6,8 @@ import functools
 import inspect
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
@@ -77,6 +78,14 @@ ProcessorOpt = Annotated[
         rich_help_panel=DATA,
     ),
 ]
+MemoryOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--memory",
+        help="What rows may take: 1GB; more stays on disk (default: half of what is free).",
+        rich_help_panel=DATA,
+    ),
+]
 
 
 Reading = dict[str, Any]
@@ -93,6 +102,7 @@ DATA_OPTIONS: dict[str, tuple[Any, Any]] = {
     "column": (ColumnOpt, None),
     "time": (TimeOpt, None),
     "processor": (ProcessorOpt, None),
+    "memory": (MemoryOpt, None),
 }
 """How DATA is read: name -> (what the command line makes of it, default)."""
 
@@ -180,6 +190,20 @@ def tell(text: str) -> None:
     typer.echo(text, err=True)
 
 
+@contextmanager
+def bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar on a terminal, nothing elsewhere; gives the function that advances it."""
+    if not sys.stderr.isatty():
+        yield lambda count: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda count: progress.advance(task, count)
+
+
 def read(data: str, *, model: Any = None, **options: Any) -> Source:
     """Open DATA with the options given; for a fitted model as it was trained, columns matched by name."""
     from ..data import open as open_source
@@ -194,7 +218,7 @@ def read(data: str, *, model: Any = None, **options: Any) -> Source:
         "header": not options.get("no_header", False),
         "strict": options.get("strict", False),
         "size": options.get("size"),
-        **{name: options.get(name) for name in ("column", "time", "processor")},
+        **{name: options.get(name) for name in ("column", "time", "processor", "memory")},
     }
     if model is not None:
         _as_trained(model, given)
@@ -246,7 +270,7 @@ def _as_trained(model: Any, given: dict[str, Any]) -> None:
 def _same_kind(model: Any, source: Source) -> None:
     """Raise `DataError` if a model of tables is given an array, or the other way round."""
     from ..core.errors import DataError
-    from ..data import OWN, TableProcessor
+    from ..data import OWN, Stored, TableProcessor
     from .tables import by, describe_rows
 
     trained = model.metrics_.get("data", {}).get("as_")
@@ -257,6 +281,8 @@ def _same_kind(model: Any, source: Source) -> None:
             )
         return
     table, shape = isinstance(model.processor_, TableProcessor), tuple(model.processor_.shape)
+    if isinstance(source.rows, Stored) and table == (source.modality == "table"):
+        return
     same = table == (source.modality == "table")
     if same and (table or source.rows.shape[1:] == shape or len(shape) > 1):
         return

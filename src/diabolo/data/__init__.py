@@ -1,6 +1,7 @@
 """Between bytes and batches: sources, processors, feeds and writing."""
 
 from .feed import MemoryFeed
+from .feed_stored import StoredFeed, encoded_bytes
 from .kinds import OWN
 from .process_array import ArrayProcessor
 from .process_binary import BinaryProcessor
@@ -10,7 +11,9 @@ from .process_sequence import SequenceProcessor, is_ragged
 from .process_table import TableProcessor
 from .record import Row, Source, align, is_frame, objects
 from .source import kind_of, open, processor_for
+from .stored import Stored, joined_rows
 from .write import check_out, write
+from .write_parts import write_parts
 
 __all__ = [
     "OWN",
@@ -22,14 +25,19 @@ __all__ = [
     "Row",
     "SequenceProcessor",
     "Source",
+    "Stored",
+    "StoredFeed",
     "TableProcessor",
     "align",
     "check_out",
+    "encoded_bytes",
     "is_frame",
     "is_ragged",
+    "joined_rows",
     "kind_of",
     "objects",
     "open",
     "processor_for",
     "write",
+    "write_parts",
 ]

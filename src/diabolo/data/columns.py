@@ -9,7 +9,7 @@ category never seen, are not ``known``; their values stand at the column's mean 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -108,18 +108,19 @@ class DateColumn(Column):
     @classmethod
     def fit(cls, cells: Any, dtype: str) -> DateColumn:
         """Codec of a datetime Series with at least one known cell."""
-        ticks, known = _ticks(cells)
-        step = _step(ticks[known], _TICKS[_unit(dtype)])
+        ticks, known = ticks_of(cells)
+        step = step_of(ticks[known], ticks_per_second(dtype))
         origin = (int(ticks[known].min()) // 2 + int(ticks[known].max()) // 2) // step * step
         mean, scale, constant = moments((ticks[known] - origin).astype(np.float64))
         return cls(cells.name, dtype, not known.all(), origin, step, mean, scale, constant)
 
     def encode(self, cells: Any, notices: list[str]) -> tuple[np.ndarray, np.ndarray]:
-        ticks, known = _ticks(self._dates(cells))
+        ticks, known = ticks_of(self.dates(cells))
         values = (np.where(known, ticks, self.origin) - self.origin).astype(np.float64)
         return standardise(values, known, self, notices), known
 
-    def _dates(self, cells: Any) -> Any:
+    def dates(self, cells: Any) -> Any:
+        """Cells as dates of the dtype at fit. Raises `DataError` for what is none."""
         pandas = require("pandas", "table", "a table")
         utc = "," in self.dtype
         dates = pandas.to_datetime(cells, errors="coerce", utc=utc, format=None if _is_date(cells) else "ISO8601")
@@ -186,18 +187,23 @@ class CategoricalColumn(Column):
         """Codec of a Series of texts or of dtype category with at least one known cell."""
         counts = cells.value_counts()
         counts = counts[counts > 0]
-        levels, rare = counts.index[:MAX_LEVELS].tolist(), counts.iloc[MAX_LEVELS:]
-        if len(rare):
-            notices.append(
-                f"column {cells.name!r} has {len(counts)} categories; the {MAX_LEVELS} most frequent were kept and "
-                f"the others ({int(rare.sum())} cells) count as missing; --exclude {cells.name} leaves it out"
-            )
-        categories, ordered = None, False
+        made = cls(cells.name, dtype, bool(cells.isna().any()))
         if dtype == "category":
-            categories, ordered = cells.cat.categories.tolist(), bool(cells.cat.ordered)
-            _check_plain(cells.name, categories)
-        missing = bool(cells.isna().any()) or bool(len(rare))
-        return cls(cells.name, dtype, missing, sorted(levels, key=_order), categories, ordered)
+            made.categories, made.ordered = cells.cat.categories.tolist(), bool(cells.cat.ordered)
+            _check_plain(cells.name, made.categories)
+        rare = int(counts.iloc[MAX_LEVELS:].sum())
+        return made.with_levels(counts.index[:MAX_LEVELS].tolist(), len(counts), rare, made.missing, notices)
+
+    def with_levels(
+        self, levels: list[Any], found: int, rare: int, missing: bool, notices: list[str]
+    ) -> CategoricalColumn:
+        """The same column with these categories, of so many found; ``rare``: cells of those that were left out."""
+        if rare:
+            notices.append(
+                f"column {self.name!r} has {found} categories; the {MAX_LEVELS} most frequent were kept and "
+                f"the others ({rare} cells) count as missing; --exclude {self.name} leaves it out"
+            )
+        return replace(self, levels=sorted(levels, key=_order), missing=missing or bool(rare))
 
     @property
     def width(self) -> int:
@@ -248,7 +254,13 @@ class EmptyColumn(Column):
         return pandas.Series([None] * len(data), name=self.name, dtype=object).astype(self.dtype)
 
 
-def _ticks(cells: Any) -> tuple[np.ndarray, np.ndarray]:
+def ticks_per_second(dtype: str) -> int:
+    """How many units of a date's dtype make a second."""
+    return _TICKS[_unit(dtype)]
+
+
+def ticks_of(cells: Any) -> tuple[np.ndarray, np.ndarray]:
+    """A datetime Series as whole numbers of its unit (N,), and which cells are known (N,)."""
     known = cells.notna().to_numpy(bool)
     naive = cells if cells.dt.tz is None else cells.dt.tz_convert("UTC").dt.tz_localize(None)
     return naive.to_numpy().view(np.int64), known
@@ -259,7 +271,7 @@ def _unit(dtype: str) -> str:
     return dtype.partition("[")[2].partition("]")[0].partition(",")[0]
 
 
-def _step(ticks: np.ndarray, second: int) -> int:
+def step_of(ticks: np.ndarray, second: int) -> int:
     """The coarsest of day, hour, minute, second, ms, us that divides all ticks; 1 where none does."""
     for step in (86_400 * second, 3_600 * second, 60 * second, second, second // 10**3, second // 10**6):
         if step >= 1 and not (ticks % step).any():

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..core import Batch, Processor, Spec, register
+from ..core import Batch, OnePass, Processor, Spec, register
 from ..core.errors import DataError
 from .limits import check_finite
 from .read_array import check_array
@@ -18,7 +19,7 @@ BOUNDED_SHARE = 0.02
 
 
 @register("processor", "array")
-class ArrayProcessor(Processor):
+class ArrayProcessor(Processor, OnePass):
     """Arrays (N, *S) of numbers as float32, without any scaling.
 
     Data of which at least 2 % of the entries lie exactly at its minimum or maximum (pixels, binary data) is
@@ -39,11 +40,18 @@ class ArrayProcessor(Processor):
 
     def fit(self, rows: Any) -> Self:
         """Learn the shape and range of an array (N, *S) of at least one row."""
-        x = _as_float32(rows)
-        self._shape = x.shape[1:]
-        self.low, self.high = float(x.min()), float(x.max())
-        edge = int(np.count_nonzero(x == x.min())) + int(np.count_nonzero(x == x.max()))
-        self.bounded = self.low < self.high and edge >= BOUNDED_SHARE * x.size
+        return self.fit_parts([rows])
+
+    def fit_parts(self, parts: Iterable[Any]) -> Self:
+        """Learn the same from arrays that come one after the other."""
+        lowest, highest, total = _Edge(np.less), _Edge(np.greater), 0
+        for part in parts:
+            x = _as_float32(part)
+            lowest.add(x, float(x.min()))
+            highest.add(x, float(x.max()))
+            self._shape, total = x.shape[1:], total + x.size
+        self.low, self.high = lowest.value, highest.value
+        self.bounded = self.low < self.high and lowest.count + highest.count >= BOUNDED_SHARE * total
         return self
 
     def encode(self, rows: Any) -> dict[str, Tensor]:
@@ -82,6 +90,19 @@ class ArrayProcessor(Processor):
         made._shape = tuple(state["shape"])
         made.low, made.high, made.bounded = state["low"], state["high"], state["bounded"]
         return made
+
+
+class _Edge:
+    """The lowest (or highest) value of arrays that come in pieces, and how many entries lie on it."""
+
+    def __init__(self, beyond: Callable[[float, float], Any]) -> None:
+        self.beyond, self.value, self.count = beyond, 0.0, 0
+
+    def add(self, x: np.ndarray, value: float) -> None:
+        """Take up a piece whose own edge is ``value``."""
+        if not self.count or self.beyond(value, self.value):
+            self.value, self.count = value, 0
+        self.count += int(np.count_nonzero(x == self.value))
 
 
 def _as_float32(rows: Any) -> np.ndarray:

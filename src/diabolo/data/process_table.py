@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..core import Batch, Processor, Spec, register
+from ..core import Batch, OnePass, Processor, Spec, register
 from ..core.errors import DataError, require
 from .columns import (
     BooleanColumn,
@@ -20,6 +21,7 @@ from .columns import (
     NumericColumn,
 )
 from .record import left_out, match_columns
+from .tally import TableTally
 
 _KINDS: dict[str, type[Column]] = {
     kind.kind: kind for kind in (NumericColumn, BooleanColumn, CategoricalColumn, DateColumn, EmptyColumn)
@@ -28,7 +30,7 @@ _ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-
 
 
 @register("processor", "table")
-class TableProcessor(Processor):
+class TableProcessor(Processor, OnePass):
     """DataFrames of mixed columns, with missing cells, as one float32 row and back.
 
         numeric, date   standardised over the known cells at fit        1 value
@@ -62,6 +64,17 @@ class TableProcessor(Processor):
         _check_frame(rows)
         self._at_fit = []
         self.codecs = [_codec(rows[name], self._at_fit) for name in rows.columns]
+        self.notices = list(self._at_fit)
+        return self
+
+    def fit_parts(self, parts: Iterable[Any]) -> Self:
+        """Learn the same from DataFrames that come one after the other; the first tells what kind a column is."""
+        tally = TableTally(_codec)
+        for part in parts:
+            _check_frame(part)
+            tally.add(part)
+        self._at_fit = []
+        self.codecs = tally.columns(self._at_fit)
         self.notices = list(self._at_fit)
         return self
 

@@ -12,8 +12,11 @@ import numpy as np
 from ..core.errors import DataError, UsageError
 from .limits import check_finite, check_memory
 from .record import Options, Source
+from .stored import Mapped
 
 _IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
+FOOTPRINT = 3
+"""Bytes an array takes while it is read and encoded, for one byte of it."""
 _TAKE_LESS = "Take a part of the rows, or a machine with more memory."
 
 
@@ -55,18 +58,25 @@ def check_array(array: np.ndarray, name: str, *, allow_missing: bool = False) ->
 def read_npy(path: Path, options: Options) -> Source:
     """Read a .npy file. Raises `DataError` if it is cut short, holds objects or no rows."""
     options.refuse("a .npy file", "target", "key", "exclude", "array", "include")
+    view = _mapped(path)
+    if not options.fits(view.nbytes * FOOTPRINT) and view.ndim > 1 and view.dtype.kind in "buif" and len(view):
+        note = f"{len(view):,} rows stay on disk and are read piece by piece (--memory changes what may be in memory)"
+        stored = Mapped(view, options.as_ or array_modality(view), path.name)
+        return Source(stored, stored.modality, notes=[note], origin=path.name, processor=options.processor)
     return array_source(load_npy(path), options, path.name)
 
 
 def load_npy(path: Path) -> np.ndarray:
     """The array of a .npy file, after a look at its size; pickled objects are refused."""
+    view = _mapped(path)
+    check_memory(view.nbytes, path.name, _TAKE_LESS)
+    return np.array(view)
+
+
+def _mapped(path: Path) -> np.ndarray:
     try:
-        view = np.load(path, mmap_mode="r", allow_pickle=False)
-        check_memory(view.nbytes, path.name, _TAKE_LESS)
-        return np.array(view)
+        return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
     except (ValueError, EOFError, OSError) as error:
-        if isinstance(error, DataError):
-            raise
         if "Object arrays" in str(error) or "Python objects" in str(error):
             raise DataError(f"{path.name} holds Python objects; save an array of numbers.") from error
         raise DataError(f"{path.name} is damaged or cut short ({error}); fetch or save it again.") from error

@@ -6,9 +6,7 @@ anything is decoded. Nothing is ever extracted to disk.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +14,14 @@ import numpy as np
 from ..core.errors import DataError, require
 from .files import Files, choose, file_keys, folder_labels, open_files
 from .limits import check_memory
-from .picture import Header, decode, inspect
+from .picture import Header, inspect
 from .recognise import IMAGE_SUFFIXES
 from .record import Options, Source, listed
+from .stored_images import StoredImages, decode_all, in_threads
 
 _MOST_DAMAGED = 0.1
+FOOTPRINT = 2
+"""Bytes pictures take while they are read and cut into parts, for one byte of theirs."""
 
 
 def read(path: Path, options: Options) -> Source:
@@ -32,28 +33,32 @@ def read(path: Path, options: Options) -> Source:
     """
     require("PIL.Image", "image", "reading pictures")
     options.refuse("pictures", "key", "exclude", "array")
-    with open_files(path) as files, ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        return _load(files, choose(files, options, IMAGE_SUFFIXES, "pictures"), options, pool)
+    files = open_files(path)
+    try:
+        source = _load(files, choose(files, options, IMAGE_SUFFIXES, "pictures"), options)
+    except BaseException:
+        files.close()
+        raise
+    if not isinstance(source.rows, StoredImages):
+        files.close()
+    return source
 
 
-def _load(files: Files, names: list[str], options: Options, pool: ThreadPoolExecutor) -> Source:
-    headers = list(pool.map(lambda name: inspect(name, files.read), names))
+def _load(files: Files, names: list[str], options: Options) -> Source:
+    headers = list(in_threads(lambda name: inspect(name, files.read), names))
     good = [header for header in headers if header.error is None]
     _check_damage(headers, files.origin)
     size, notes = _size(good, options, files.origin)
     channels, dtype = _colours(good, notes)
     shape = (len(good), *size, *((3,) if channels == 3 else ()))
+    if not options.fits(int(np.prod(shape, dtype=np.int64)) * dtype.itemsize * FOOTPRINT):
+        return _on_disk(files, good, shape[1:], dtype, options, notes)
     check_memory(
         int(np.prod(shape, dtype=np.int64)) * dtype.itemsize,
         f"{len(good)} pictures of {size[1]}x{size[0]}",
         "Take fewer (--include) or smaller ones (--size 64).",
     )
-    out = np.empty(shape, dtype)
-
-    def place(item: tuple[int, Header]) -> None:
-        decode(item[1], files.read, out[item[0] : item[0] + 1])
-
-    list(pool.map(place, enumerate(good)))
+    out = decode_all(good, files.read, shape[1:], dtype)
     kept = np.array([header.error is None for header in good])
     bad = _check_damage(headers, files.origin)
     if bad:
@@ -61,11 +66,26 @@ def _load(files: Files, names: list[str], options: Options, pool: ThreadPoolExec
         out = out[kept]
     taken = [header.name for header in good if header.error is None]
     target = folder_labels(taken, options, notes)
+    _note_ignored(files, notes)
+    modality = options.as_ or ("image" if dtype == np.uint8 else "array")
+    return Source(out, modality, file_keys(taken, notes), target, notes, len(bad), files.origin)
+
+
+def _note_ignored(files: Files, notes: list[str]) -> None:
     ignored = files.others(IMAGE_SUFFIXES)
     if ignored:
         notes.append(f"{len(ignored)} other file{'s' if len(ignored) > 1 else ''} ignored: {listed(ignored, 3)}")
-    modality = options.as_ or ("image" if dtype == np.uint8 else "array")
-    return Source(out, modality, file_keys(taken, notes), target, notes, len(bad), files.origin)
+
+
+def _on_disk(
+    files: Files, good: list[Header], shape: tuple[int, ...], dtype: np.dtype, options: Options, notes: list[str]
+) -> Source:
+    """Pictures that stay in their files; those whose header is sound."""
+    stored = StoredImages(files, good, shape, dtype)
+    _note_ignored(files, notes)
+    notes.append(f"{len(good):,} pictures stay on disk and are decoded as they are needed (--memory changes that)")
+    skipped = len(files.names) - len(good) if options.include is None else 0
+    return Source(stored, stored.modality, None, None, notes, skipped, files.origin, processor=options.processor)
 
 
 def _check_damage(headers: list[Header], origin: str) -> list[Header]:

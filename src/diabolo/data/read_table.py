@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,11 @@ from .limits import check_memory
 from .process_table import is_iso_dates
 from .recognise import looks_like_id, looks_like_label
 from .record import Options, Source, left_out, listed, match_columns
+from .stored_table import StoredCsv, StoredParquet, StoredTable
 
 _FEWER = "Take fewer columns (--exclude), a part of the rows, or Parquet."
+FOOTPRINT = 4
+"""Bytes a table takes while it is read and encoded, for one byte of its cells."""
 _SURE_ROWS = 5
 """Rows from which 'all cells differ' says something about a column."""
 
@@ -28,28 +32,37 @@ def read_csv(path: Path, options: Options) -> Source:
     Raises `DataError` naming file, line and column for what cannot be read, and `UsageError` where
     a column looks like labels and no option says what it is.
     """
-    pandas = require("pandas", "table", f"reading {path.name}")
     options.refuse("a table", "array", "include")
-    packed = 10 if path.name.lower().endswith(".gz") else 2
-    check_memory(path.stat().st_size * packed, path.name, _FEWER)
+    packed = path.name.lower().endswith(".gz")
     layout, notes = _layout(path, options)
-    try:
-        frame = pandas.read_csv(
-            path, **layout, dtype_backend="numpy_nullable", encoding="utf-8-sig", skipinitialspace=True
-        )
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path.name} is not UTF-8 (byte {error.start}); save it as UTF-8, for example with iconv."
-        ) from error
-    except pandas.errors.EmptyDataError as error:
-        raise DataError(f"{path.name} is empty: it has no columns.") from error
-    except (pandas.errors.ParserError, EOFError, OSError) as error:
-        raise DataError(f"{path.name} cannot be read as a table: {_plain(error)}") from error
-    if not options.header:
-        frame.columns = pandas.Index([f"x{place}" for place in range(frame.shape[1])])
+    if not packed and not options.fits(path.stat().st_size * FOOTPRINT):
+        stored = StoredCsv(path, lambda text: _settle(_parse(text, path.name, layout, options.header)), options.header)
+        return _on_disk(stored, options, path.name, notes)
+    check_memory(path.stat().st_size * (10 if packed else 2), path.name, _FEWER)
+    frame = _parse(path, path.name, layout, options.header)
     if not len(frame):
         raise DataError(f"{path.name} has a header ({listed(frame.columns)}) but no rows.")
     return table_source(_settle(frame), options, path.name, notes, first_line=2 if options.header else 1)
+
+
+def _parse(text: Any, name: str, layout: dict[str, Any], header: bool) -> Any:
+    """A path or open file of CSV as a DataFrame of nullable columns."""
+    pandas = require("pandas", "table", f"reading {name}")
+    try:
+        frame = pandas.read_csv(
+            text, **layout, dtype_backend="numpy_nullable", encoding="utf-8-sig", skipinitialspace=True
+        )
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{name} is not UTF-8 (byte {error.start}); save it as UTF-8, for example with iconv."
+        ) from error
+    except pandas.errors.EmptyDataError as error:
+        raise DataError(f"{name} is empty: it has no columns.") from error
+    except (pandas.errors.ParserError, EOFError, OSError) as error:
+        raise DataError(f"{name} cannot be read as a table: {_plain(error)}") from error
+    if not header:
+        frame.columns = pandas.Index([f"x{place}" for place in range(frame.shape[1])])
+    return frame
 
 
 def read_parquet(path: Path, options: Options) -> Source:
@@ -59,18 +72,56 @@ def read_parquet(path: Path, options: Options) -> Source:
     options.refuse("a table", "array", "include")
     try:
         about = parquet.read_metadata(path)
-        check_memory(about.num_rows * about.num_columns * 8, path.name, _FEWER)
-        frame = pandas.read_parquet(path, engine="pyarrow", dtype_backend="numpy_nullable")
+        large = not options.fits(about.num_rows * about.num_columns * 8 * FOOTPRINT)
+        frame = None if large else pandas.read_parquet(path, engine="pyarrow", dtype_backend="numpy_nullable")
     except (OSError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
         raise DataError(f"{path.name} is damaged or cut short ({_plain(error)}); fetch or save it again.") from error
+    if frame is None:
+        return _on_disk(StoredParquet(path, _from_arrow), options, path.name, [])
     if not isinstance(frame.index, pandas.RangeIndex):
         frame = frame.reset_index()
     frame.columns = [name if isinstance(name, int) else str(name) for name in frame.columns]
     if not len(frame):
         raise DataError(f"{path.name} has columns ({listed(frame.columns)}) but no rows.")
     return table_source(_settle(frame), options, path.name, [], first_line=None)
+
+
+def _on_disk(stored: StoredTable, options: Options, origin: str, notes: list[str]) -> Source:
+    """A table that stays on disk; its first rows tell which columns are what."""
+    if not len(stored):
+        raise DataError(f"{origin} has no rows.")
+    if options.as_ == "array":
+        raise UsageError(f"{origin} stays on disk as a table; leave out --as array, or give more --memory.")
+    plan = table_source(stored.head(), options, origin, notes, first_line=None)
+    names = None if plan.keys is None else list(plan.keys.columns)
+    target = options.target if options.target is not None else options.labels
+    target = target if plan.target is not None else None
+
+    def part(frame: Any) -> Source:
+        rows = frame[list(plan.rows.columns)]
+        _check_cells(rows, origin, None)
+        keys = None if names is None else frame[names]
+        labels = None if target is None else frame[target].to_numpy()
+        return Source(rows, "table", keys, labels, [], origin=origin, processor=options.processor)
+
+    stored.part = part
+    if isinstance(stored, StoredParquet):
+        stored.columns = [*plan.rows.columns, *(names or []), *([target] if target is not None else [])]
+    note = f"{len(stored):,} rows stay on disk and are read piece by piece (--memory changes what may be in memory)"
+    return replace(plan, rows=stored, keys=None, target=None, notes=[*plan.notes, note], processor=options.processor)
+
+
+def _from_arrow(table: Any) -> Any:
+    """An Arrow table as a DataFrame, with missing whole numbers and truth values kept as such."""
+    pandas = require("pandas", "table", "a table")
+    frame = table.to_pandas(use_threads=False)
+    for name in table.column_names:
+        column = table[name]
+        if column.null_count and str(column.type).startswith(("int", "uint", "bool")):
+            nullable = pandas.api.types.pandas_dtype(str(column.type).replace("int", "Int").replace("uI", "UI"))
+            nullable = "boolean" if str(column.type) == "bool" else nullable
+            frame[name] = column.to_pandas(types_mapper={column.type: pandas.api.types.pandas_dtype(nullable)}.get)
+    return frame
 
 
 def table_source(

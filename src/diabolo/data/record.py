@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..core.errors import DataError, UsageError, did_you_mean
+from .limits import available_memory
 
 
 class Row:
@@ -51,6 +52,7 @@ class Source:
     origin    file name, for display only
     columns   names of the columns, where a table was turned into an array
     processor the processor asked for, by name or Spec, where it is not the usual one of the kind
+    numbers   (N,) which rows of a larger whole these are, where they are a piece of it
 
     >>> source = Source(np.arange(6.0).reshape(3, 2), target=np.array(["a", "b", "a"]))
     >>> len(source), source.take([0, 2]).target.tolist()
@@ -66,6 +68,7 @@ class Source:
     origin: str = ""
     columns: tuple[Any, ...] = ()
     processor: Any = None
+    numbers: np.ndarray | None = None
 
     def __len__(self) -> int:
         return int(self.rows.shape[0])
@@ -77,7 +80,8 @@ class Source:
         rows = self.rows.iloc[index] if is_frame(self.rows) else self.rows[index]
         keys = None if self.keys is None else self.keys.iloc[index]
         target = None if self.target is None else self.target[index]
-        return replace(self, rows=rows, keys=keys, target=target, notes=list(self.notes))
+        numbers = None if self.numbers is None else self.numbers[index]
+        return replace(self, rows=rows, keys=keys, target=target, notes=list(self.notes), numbers=numbers)
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,12 @@ class Options:
     column: str | None = None
     time: str | None = None
     processor: Any = None
+    memory: int | None = None
+
+    def fits(self, size: float) -> bool:
+        """Whether so many bytes may lie in memory: ``memory``, or half of what is free."""
+        free = self.memory if self.memory is not None else (available_memory() or 1 << 40) // 2
+        return size <= free
 
     @property
     def keeps_labels_in(self) -> bool:

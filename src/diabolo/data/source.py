@@ -51,6 +51,7 @@ def open(
     column: str | None = None,
     time: str | None = None,
     processor: Any = None,
+    memory: int | str | None = None,
 ) -> Source:
     """Rows from a file, a folder, 'digits', an array, a DataFrame or a Source, with notes on what was taken.
 
@@ -76,6 +77,9 @@ def open(
     column         the column of a table that holds texts: reads it as text
     time           the column of a table that holds times: reads it as series
     processor      how rows become tensors, by name or Spec, where it is not the usual way: 'text(tokens="unigram")'
+
+    memory         how much rows may take, in bytes or as '1GB'; None: half of what is free. What does not fit stays on
+                   disk and is read piece by piece: Parquet, CSV, .npy, and folders and archives of pictures
 
     Raises `DataError` naming file, column and row for what cannot be used, `UsageError` for options
     that do not fit, `MissingExtra` for a format whose package is not installed.
@@ -103,6 +107,7 @@ def open(
         column,
         time,
         processor,
+        as_bytes(memory),
     )
     if isinstance(path, Source):
         return path
@@ -260,6 +265,20 @@ def _modality(as_: str | None) -> str | None:
     if as_ is not None and as_ not in MODALITIES:
         raise unknown("modality", as_, MODALITIES)
     return as_
+
+
+def as_bytes(size: int | str | None) -> int | None:
+    """Bytes from a number or a text such as '1GB' or '500 MB', in powers of 1000. Raises `UsageError` for others.
+
+    >>> as_bytes("1.5GB"), as_bytes(None)
+    (1500000000, None)
+    """
+    if size is None or (isinstance(size, int) and size > 0):
+        return size
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kMGT]?)B?\s*", str(size), re.IGNORECASE)
+    if found is None or not float(found[1]):
+        raise UsageError(f"memory must be a size such as '1GB' or '500MB'; got {size!r}.")
+    return int(float(found[1]) * 1000 ** " kmgt".index(found[2].lower() or " "))
 
 
 def _names(given: str | Iterable[str]) -> tuple[str, ...]:

@@ -105,7 +105,7 @@ def _npy(rows: Any) -> Callable[[IO[bytes]], None]:
 
 
 def _table(rows: Any, keys: Any, suffix: str) -> Callable[[IO[bytes]], None]:
-    frame = _with_keys(_frame(rows), keys)
+    frame = as_table(rows, keys)
     if suffix == ".parquet":
         require("pyarrow", "table", "writing .parquet")
         return lambda file: frame.to_parquet(file, engine="pyarrow", index=False)
@@ -118,6 +118,11 @@ def _table(rows: Any, keys: Any, suffix: str) -> Callable[[IO[bytes]], None]:
             frame.to_csv(packed, index=False, encoding="utf-8")
 
     return save
+
+
+def as_table(rows: Any, keys: Any) -> Any:
+    """Rows and the keys that go before them, as one DataFrame. Raises `UsageError` where they do not go together."""
+    return _with_keys(_frame(rows), keys)
 
 
 def _frame(rows: Any) -> Any:

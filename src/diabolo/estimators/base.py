@@ -21,8 +21,7 @@ from ..core.interfaces import Shape
 from ..data import MemoryFeed, Source, processor_for
 from ..train import Trainer
 from ..train.device import threads_for
-from ..train.loop import Loop
-from . import after, choose, saving, start, transfer
+from . import after, again, choose, from_disk, saving, start, transfer
 from .labels import Labels, beside
 from .recipe import Choice, Recipe
 from .rows import at_least_two, bare, read_rows, rows_in, whole_lanes, without_padding
@@ -80,8 +79,11 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         return self._finish(self._compose(self._split(self._learn(X, y))[0]), [])
 
     def _learn(self, X: Any, y: Any) -> Feed:
-        """What is given, as rows to train on; the processor learns from them what it must know."""
-        tensors = self._prepare(self._rows(X, fitting=True))
+        """What is given, as rows to train on; the processor learns what it must know."""
+        rows = self._rows(X, fitting=True)
+        if from_disk.on_disk(rows):
+            return from_disk.learn(self, rows)
+        tensors = self._prepare(rows)
         return self._feed({**tensors, **self._beside(X, y, rows_in(tensors), fitting=True)})
 
     def _feed(self, tensors: dict[str, Tensor]) -> MemoryFeed:
@@ -121,22 +123,9 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         tensors = self.processor_.encode(bare(rows))
         tensors.update(self._beside(X, y, rows_in(tensors), fitting=not fitted))
         if "_online" not in vars(self):
-            self._online = self._begin_online(tensors, fitted)
+            self._online = again.begin_online(self, self._feed(tensors), fitted)
         self._online.online(self._feed(tensors))
         return self
-
-    def _begin_online(self, tensors: dict[str, Tensor], fitted: bool) -> Loop:
-        feed = self._feed(tensors)
-        self._seed = self._seed_now()
-        given = self._chosen_trainer().get_params(deep=False)
-        trainer = Trainer(**{**given, "schedule": "constant", "validation": 0.0})
-        trainer.check(online=True)
-        recipe = self._again(feed, trainer) if fitted else self._compose(feed, trainer)
-        self._finish(recipe, self.history_ if fitted else [])
-        # what was trained first stays as it is: rows that come one by one move the last stage
-        loop = Loop(self._trainer, recipe.plan()[-1:], feed, None, self._seed)
-        loop.begin()
-        return loop
 
     def _rows(self, X: Any, fitting: bool) -> Any:
         """The rows of whatever was given, checked as scikit-learn asks."""
@@ -199,17 +188,6 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         recipe.redraw = start.redraw(self.processor_)
         picked = self._decide_training(recipe, feed, trainer)
         self.choices_ = [*self.choices_, *picked, *choose.warnings(recipe, prod(self.processor_.target_shape))]
-        return recipe
-
-    def _again(self, feed: Feed, trainer: Trainer) -> Recipe:
-        """The fitted model as a recipe, to go on with."""
-        resolved = self._copy({**self.get_params(deep=False), **self._resolved})
-        recipe = resolved.build(self.processor_.shape, self.processor_.target_shape)
-        after.place(recipe, self)
-        transfer.take(recipe, self, vars(self).get("_start", (None, None))[1])
-        recipe.objective.load_state_dict(self.objective_.state_dict())
-        recipe.redraw = start.redraw(self.processor_)
-        self._decide_training(recipe, feed, trainer)
         return recipe
 
     def _decide_training(self, recipe: Recipe, feed: Feed, trainer: Trainer | None) -> list[Choice]:
@@ -313,6 +291,8 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
     def reconstruct(self, X: Any) -> Any:
         """Rows as they come back, of the kind given."""
         rows = self._rows(X, fitting=False)
+        if from_disk.on_disk(rows):
+            return from_disk.over(rows, self.reconstruct)
         windows = self.processor_.invert(torch.from_numpy(self._apply(rows, self._rebuilt)))
         return self.processor_.join(windows, rows) if isinstance(self.processor_, Windowed) else windows
 
@@ -363,6 +343,8 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         if "module_" not in vars(self):
             check_is_fitted(self)
         rows = self._rows(X, fitting=False)
+        if from_disk.on_disk(rows):
+            return from_disk.over(rows, lambda piece: self._apply(piece, function))
         tensors = self.processor_.encode(rows)
         beside = {} if y is None else self._beside(X, y, rows_in(tensors), fitting=False)
         feed = self._feed({**tensors, **beside})

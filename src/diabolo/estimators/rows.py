@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..core import Batch
 from ..core.errors import DataError
-from ..data import OWN, SequenceProcessor, Source, TableProcessor, align, is_frame, is_ragged, kind_of
+from ..data import OWN, SequenceProcessor, Source, Stored, TableProcessor, align, is_frame, is_ragged, kind_of
 from ..data import open as open_source
 
 LANES = 32
@@ -29,6 +29,8 @@ def read_rows(estimator: Any, X: Any, fitting: bool) -> Any:
     Rows whose kind does not show (grey levels that mean probabilities) stay a `Source`, for the processor to know.
     """
     X = open_source(X) if isinstance(X, str | Path) else X
+    if isinstance(bare(X), Stored):
+        return X if isinstance(X, Source) else Source(X)
     rows = _checked(estimator, X, fitting)
     hidden = fitting and isinstance(X, Source) and (X.modality in HIDDEN or X.processor is not None)
     return Source(rows, X.modality, processor=X.processor) if hidden else rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,13 +12,14 @@ import torch
 from numpy import ndarray
 from torch import Tensor
 
-from ..core import Batch, Processor
+from ..core import Batch, Feed, Processor
 from ..core.errors import DataError, ModelError
 from ..core.metrics import Interval, bootstrap_mean, bootstrap_ratio, squared_error
 from ..data import MemoryFeed
 from . import principal
 
 CHUNK = 4096
+Rows = dict[str, Tensor] | Feed
 LARGE_GAP = 0.15
 EXACT = 1e-9
 """Errors below this share of the variance are float noise: the reconstruction is exact."""
@@ -65,25 +66,26 @@ class Comparison:
         return cls(**{**values, **intervals})
 
 
-def compare(model: Any, train: dict[str, Tensor], held_out: dict[str, Tensor], *, seed: int = 0) -> Comparison:
+def compare(model: Any, train: Rows, held_out: Rows, *, seed: int = 0) -> Comparison:
     """Hold a fitted model against PCA of the same code size and against the mean, on rows it has not seen.
 
     ``train`` and ``held_out`` are what ``model.processor_.encode`` gives, with ``label`` or ``cond`` beside it for
-    models that are told labels. Where `Batch.scored` says that an
+    models that are told labels, or feeds. Where `Batch.scored` says that an
     entry does not count (a missing cell), it counts for nobody.
 
     Raises `DataError` without rows on either side, `ModelError` if the model's output is not finite.
     """
-    for name, tensors in (("train", train), ("held_out", held_out)):
-        if not _rows(tensors):
-            raise DataError(f"{name} has no rows; a comparison needs at least one on both sides.")
     processor: Processor = model.processor_
+    train, held_out = (r if isinstance(r, Feed) else MemoryFeed(r, processor.collate) for r in (train, held_out))
+    for name, rows in (("train", train), ("held_out", held_out)):
+        if not len(rows):
+            raise DataError(f"{name} has no rows; a comparison needs at least one on both sides.")
     linear = principal.fit(
-        lambda: (batch.target.flatten(1).double().numpy() for batch in _batches(processor, train)),
+        lambda: (batch.target.flatten(1).double().numpy() for batch in train.batches(CHUNK)),
         int(model.n_components_),
     )
     errors = _held_out_errors(model, linear, held_out)
-    train_error = float(np.concatenate([_model_error(model, batch) for batch in _batches(processor, train)]).mean())
+    train_error = float(np.concatenate([_model_error(model, batch) for batch in train.batches(CHUNK)]).mean())
     return _judge(model, linear, errors, train_error, seed)
 
 
@@ -112,14 +114,6 @@ def column_widths(processor: Processor) -> list[int]:
     return [int(width) for _, width in (loss.params.get("columns", ()) if loss is not None else ())]
 
 
-def _rows(tensors: dict[str, Tensor]) -> int:
-    return len(next(iter(tensors.values()), ()))
-
-
-def _batches(processor: Processor, tensors: dict[str, Tensor]) -> Iterator[Batch]:
-    yield from MemoryFeed(tensors, processor.collate).batches(CHUNK)
-
-
 @torch.no_grad()
 def _model_error(model: Any, batch: Batch) -> ndarray:
     """Squared error (B,) of the model's reconstruction, in evaluation mode and on the module's device."""
@@ -142,9 +136,9 @@ def _model_error(model: Any, batch: Batch) -> ndarray:
     return squared_error(batch.target.numpy(), recon.numpy(), entry_mask(batch, model.processor_))
 
 
-def _held_out_errors(model: Any, linear: principal.Principal, tensors: dict[str, Tensor]) -> dict[str, ndarray]:
+def _held_out_errors(model: Any, linear: principal.Principal, rows: Feed) -> dict[str, ndarray]:
     found: dict[str, list[ndarray]] = {name: [] for name in METHODS}
-    for batch in _batches(model.processor_, tensors):
+    for batch in rows.batches(CHUNK):
         shape, mask = batch.target.shape, entry_mask(batch, model.processor_)
         data = batch.target.double().numpy()
         projected = linear.reconstruct(data.reshape(len(data), -1)).reshape(shape)

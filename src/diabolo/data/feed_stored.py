@@ -1,0 +1,101 @@
+"""Rows on disk as batches: shuffled, read ahead, resumed at any batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy import ndarray
+from torch import Tensor
+
+from ..core import Batch, Feed, Processor
+from ..core.errors import DataError
+from .feed import MIN_HELD, MemoryFeed
+from .record import Source
+from .stored import Stored, ahead, groups
+
+BUFFER = 32 << 20
+"""Bytes of encoded rows that are shuffled together."""
+MOST_HELD = 20_000
+"""More held-out rows than this say nothing more about an epoch."""
+
+
+class StoredFeed(Feed):
+    """Batches of rows that lie on disk.
+
+        blocks, permuted ──▶ groups of ~32 MB, read and encoded ahead ──▶ rows permuted in the group ──▶ batches
+
+    The order depends on ``seed`` and ``epoch`` alone; the first batch to be given needs nothing before it read, so
+    training resumes in the middle of an epoch at once. Where a damaged row could not be read, another of its group
+    stands in for it, so that every epoch has the same number of batches.
+    """
+
+    def __init__(self, stored: Stored, processor: Processor, row_bytes: int) -> None:
+        self.stored, self.processor, self.row_bytes = stored, processor, max(1, row_bytes)
+
+    def __len__(self) -> int:
+        return len(self.stored)
+
+    def batches(self, size: int, *, seed: int | None = None, epoch: int = 0, start: int = 0) -> Iterator[Batch]:
+        sizes = np.diff(self.stored.edges)
+        blocks = len(sizes)
+        order = np.arange(blocks)
+        if seed is not None:
+            order = np.random.default_rng((seed, epoch)).permutation(blocks)
+        plan = groups(sizes, order, max(size, BUFFER // self.row_bytes))
+        counts = np.array([sizes[group].sum() for group in plan])
+        first = int(np.searchsorted(np.cumsum(counts), start * size, side="right"))
+        skip = start * size - int(counts[:first].sum())
+        keys = [None if seed is None or self.stored.scattered else (seed, epoch, place) for place in range(len(plan))]
+        work = list(zip(plan, counts.tolist(), keys, strict=True))[first:]
+        yield from self._cut(ahead(lambda item: self._group(*item), work), size, skip)
+
+    def _cut(self, pieces: Iterator[dict[str, Tensor]], size: int, skip: int) -> Iterator[Batch]:
+        """Batches of a size from pieces of any size; what is left over goes before the next piece."""
+        rest: dict[str, Tensor] = {}
+        for piece in pieces:
+            held = piece if not rest else {n: torch.cat([rest[n], t]) for n, t in piece.items()}
+            rows = len(next(iter(held.values())))
+            begin = min(skip, rows)
+            skip -= begin
+            while begin + size <= rows:
+                yield self.processor.collate({n: t[begin : begin + size] for n, t in held.items()})
+                begin += size
+            rest = {n: t[begin:] for n, t in held.items()}
+        if rest and len(next(iter(rest.values()))):
+            yield self.processor.collate(rest)
+
+    def _group(self, blocks: ndarray, rows: int, key: tuple[int, int, int] | None) -> dict[str, Tensor]:
+        """The encoded rows of a group, exactly as many as it should have."""
+        tensors = self.processor.encode(self.stored.read(blocks).rows)
+        got = len(next(iter(tensors.values())))
+        if not got:
+            raise DataError("none of a group of rows could be read; look for damaged files.")
+        if key is None and got == rows:
+            return tensors
+        index = np.arange(rows) % got
+        if key is not None:
+            index = np.random.default_rng(key).permutation(index)
+        return {name: tensor.index_select(0, torch.from_numpy(index)) for name, tensor in tensors.items()}
+
+    def split(self, held: float, seed: int) -> tuple[Feed, Feed | None]:
+        """Rows to learn from stay on disk; those held out, at most 20,000, are read into memory."""
+        share = min(held, MOST_HELD / len(self))
+        if share * len(self) < MIN_HELD:
+            return self, None
+        kept, out = self.stored.split(share, seed)
+        return StoredFeed(kept, self.processor, self.row_bytes), self.in_memory(out)
+
+    def in_memory(self, stored: Stored | None = None) -> MemoryFeed:
+        """All rows, encoded piece by piece."""
+        stored = self.stored if stored is None else stored
+        rows = max(1, BUFFER // self.row_bytes)
+        pieces = [self.processor.encode(part.rows) for part in stored.parts(rows) if len(part)]
+        return MemoryFeed({n: torch.cat([piece[n] for piece in pieces]) for n in pieces[0]}, self.processor.collate)
+
+
+def encoded_bytes(processor: Processor, source: Source) -> int:
+    """Bytes one row takes once encoded, from some rows."""
+    tensors = processor.encode(source.rows)
+    return sum(t.nbytes for t in tensors.values()) // max(1, len(source))

@@ -1,0 +1,87 @@
+"""Models learn from rows on disk what they learn from rows in memory, and resume in the middle of an epoch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from diabolo import VAE, Autoencoder, AutoencoderClassifier, Trainer, data, load
+from diabolo.core.errors import Interrupted, UsageError
+from diabolo.train.callbacks import Callback
+from diabolo.train.checkpoint import Checkpoint
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    random = np.random.default_rng(0)
+    hidden = random.normal(size=(6000, 2))
+    made = pd.DataFrame(
+        hidden @ random.normal(size=(2, 6)) + 0.05 * random.normal(size=(6000, 6)), columns=list("abcdef")
+    )
+    made["row_id"] = [f"r{place}" for place in range(6000)]
+    made.to_parquet(tmp_path / "t.parquet", row_group_size=500)
+    return tmp_path / "t.parquet"
+
+
+def trainer(**more: object) -> Trainer:
+    return Trainer(epochs=3, batch_size=64, **more)  # type: ignore[arg-type]
+
+
+def test_a_model_from_disk_is_as_good_as_one_from_memory(table: Path, tmp_path: Path) -> None:
+    whole, stored = data.open(table), data.open(table, memory="100kB")
+    errors = []
+    for source in (whole, stored):
+        model = Autoencoder(2, trainer=trainer(), random_state=0).fit(source)
+        errors.append(-model.score(whole))
+        assert model.n_features_in_ == 6 and model.feature_names_in_.tolist() == list("abcdef")
+        assert model.history_[-1]["validation"] is not None
+    assert errors[1] < 1.15 * errors[0]
+    codes = model.transform(stored)
+    np.testing.assert_allclose(codes, model.transform(whole), atol=1e-6)
+    pd.testing.assert_frame_equal(model.reconstruct(stored), model.reconstruct(whole), atol=1e-5)
+    model.save(tmp_path / "m")
+    np.testing.assert_array_equal(load(tmp_path / "m").transform(stored), codes)
+
+
+def test_the_same_seed_gives_the_same_weights(table: Path) -> None:
+    codes = [
+        Autoencoder(2, trainer=trainer(), random_state=1).fit(data.open(table, memory=1)).transform(data.open(table))
+        for _ in range(2)
+    ]
+    np.testing.assert_array_equal(*codes)
+
+
+class StopAt(Callback):
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_step(self, loop: object) -> None:
+        if loop.step == self.step:  # type: ignore[attr-defined]
+            loop._interrupted = True  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("step", [5, 100, 131])
+def test_a_run_interrupted_inside_an_epoch_ends_as_if_it_had_not_been(table: Path, tmp_path: Path, step: int) -> None:
+    source = data.open(table, memory=1)
+    straight = VAE(2, trainer=trainer(), random_state=3).fit(source).transform(data.open(table))
+    broken = VAE(2, trainer=trainer(callbacks=[Checkpoint(tmp_path / "c"), StopAt(step)]), random_state=3)
+    with pytest.raises(Interrupted):
+        broken.fit(source)
+    resumed = VAE(2, trainer=trainer(callbacks=[Checkpoint(tmp_path / "c", resume=True)]), random_state=3).fit(source)
+    np.testing.assert_array_equal(resumed.transform(data.open(table)), straight)
+
+
+def test_models_of_labels_say_that_they_need_memory(table: Path) -> None:
+    with pytest.raises(UsageError, match="needs the rows in memory"):
+        AutoencoderClassifier().fit(data.open(table, memory=1))
+
+
+def test_an_array_on_disk(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).random((5000, 8)).astype(np.float32)
+    np.save(tmp_path / "a.npy", rows)
+    source = data.open(tmp_path / "a.npy", memory=1000)
+    model = Autoencoder(3, trainer=trainer(), random_state=0).fit(source)
+    np.testing.assert_allclose(model.transform(source), model.transform(rows), atol=1e-6)
