@@ -15,7 +15,7 @@ from .feed import MIN_HELD, MemoryFeed
 from .record import Source
 from .stored import Stored, ahead, groups
 
-BUFFER = 32 << 20
+BUFFER = 16 << 20
 """Bytes of encoded rows that are shuffled together."""
 MOST_HELD = 20_000
 """More held-out rows than this say nothing more about an epoch."""
@@ -24,7 +24,7 @@ MOST_HELD = 20_000
 class StoredFeed(Feed):
     """Batches of rows that lie on disk.
 
-        blocks, permuted ──▶ groups of ~32 MB, read and encoded ahead ──▶ rows permuted in the group ──▶ batches
+        blocks, permuted ──▶ groups of ~16 MB, read and encoded ahead ──▶ rows permuted in the group ──▶ batches
 
     The order depends on ``seed`` and ``epoch`` alone; the first batch to be given needs nothing before it read, so
     training resumes in the middle of an epoch at once. Where a damaged row could not be read, another of its group

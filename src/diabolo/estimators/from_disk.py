@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .base import BaseAutoencoder
 
 SAMPLE, SAMPLE_BYTES = 20_000, 64 << 20
-PIECE_BYTES = 32 << 20
+PIECE_BYTES = 8 << 20
 
 
 def on_disk(rows: Any) -> bool:
@@ -49,7 +49,7 @@ def learn(estimator: BaseAutoencoder, source: Source) -> Feed:
 
 
 def rows_a_piece(stored: Stored) -> int:
-    """How many rows take about 32 MB, as they are read."""
+    """How many rows take about 8 MB, as they are read."""
     first = stored.read([0])
     taken = first.rows.memory_usage(index=False).sum() if is_frame(first.rows) else _size(first.rows)
     return max(1, int(PIECE_BYTES * len(first) // max(1, int(taken))))
