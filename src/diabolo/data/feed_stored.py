@@ -43,7 +43,8 @@ class StoredFeed(Feed):
         order = np.arange(blocks)
         if seed is not None:
             order = np.random.default_rng((seed, epoch)).permutation(blocks)
-        plan = groups(sizes, order, max(size, BUFFER // self.row_bytes))
+        rows = max(size, BUFFER // self.row_bytes)
+        plan = groups(sizes, order, rows // size * size if self.stored.scattered else rows)
         counts = np.array([sizes[group].sum() for group in plan])
         first = int(np.searchsorted(np.cumsum(counts), start * size, side="right"))
         skip = start * size - int(counts[:first].sum())

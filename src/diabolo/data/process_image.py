@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..blocks.scratch import scaled
 from ..core import Batch, Processor, Spec, register
 from ..core.errors import DataError
 
@@ -48,7 +49,7 @@ class ImageProcessor(Processor):
         return {"x": torch.from_numpy(pictures if pictures.flags.writeable else pictures.copy())}
 
     def collate(self, tensors: dict[str, Tensor]) -> Batch:
-        x = tensors["x"].float().mul_(1 / 255) if tensors["x"].dtype == torch.uint8 else tensors["x"].float()
+        x = scaled(tensors["x"], 1 / 255) if tensors["x"].dtype == torch.uint8 else tensors["x"].float()
         return Batch(x, x)
 
     def invert(self, data: Tensor) -> np.ndarray:

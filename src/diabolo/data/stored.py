@@ -122,7 +122,14 @@ class Part(Stored):
         return sizes
 
     def read(self, blocks: Sequence[int] | ndarray) -> Source:
-        source = self.whole.read(self.blocks[np.asarray(blocks)])
+        mine = self.blocks[np.asarray(blocks)]
+        if self.scattered:
+            return self.whole.read(mine)
+        # one by one: few rows of many blocks must not cost the memory of the blocks
+        return joined([self._of(block) for block in mine])
+
+    def _of(self, block: int) -> Source:
+        source = self.whole.read([block])
         kept = np.flatnonzero(self._chosen(numbers_of(source)))
         return source if len(kept) == len(source) else source.take(kept)
 
