@@ -29,17 +29,19 @@ class StoredFeed(Feed):
     The order depends on ``seed`` and ``epoch`` alone; the first batch to be given needs nothing before it read, so
     training resumes in the middle of an epoch at once. Where a damaged row could not be read, another of its group
     stands in for it, so that every epoch has the same number of batches.
+
+    ``row_bytes``: of one encoded row. ``sizes``: encoded rows of every block, where rows are cut into windows.
     """
 
-    def __init__(self, stored: Stored, processor: Processor, row_bytes: int) -> None:
+    def __init__(self, stored: Stored, processor: Processor, row_bytes: int, sizes: ndarray | None = None) -> None:
         self.stored, self.processor, self.row_bytes = stored, processor, max(1, row_bytes)
+        self.sizes = np.diff(stored.edges) if sizes is None else sizes
 
     def __len__(self) -> int:
-        return len(self.stored)
+        return int(self.sizes.sum())
 
     def batches(self, size: int, *, seed: int | None = None, epoch: int = 0, start: int = 0) -> Iterator[Batch]:
-        sizes = np.diff(self.stored.edges)
-        blocks = len(sizes)
+        sizes, blocks = self.sizes, len(self.sizes)
         order = np.arange(blocks)
         if seed is not None:
             order = np.random.default_rng((seed, epoch)).permutation(blocks)
@@ -48,7 +50,8 @@ class StoredFeed(Feed):
         counts = np.array([sizes[group].sum() for group in plan])
         first = int(np.searchsorted(np.cumsum(counts), start * size, side="right"))
         skip = start * size - int(counts[:first].sum())
-        keys = [None if seed is None or self.stored.scattered else (seed, epoch, place) for place in range(len(plan))]
+        whole = self.stored.scattered and len(self) == len(self.stored)
+        keys = [None if seed is None or whole else (seed, epoch, place) for place in range(len(plan))]
         work = list(zip(plan, counts.tolist(), keys, strict=True))[first:]
         yield from self._cut(ahead(lambda item: self._group(*item), work), size, skip)
 
@@ -83,10 +86,11 @@ class StoredFeed(Feed):
     def split(self, held: float, seed: int) -> tuple[Feed, Feed | None]:
         """Rows to learn from stay on disk; those held out, at most 20,000, are read into memory."""
         share = min(held, MOST_HELD / len(self))
-        if share * len(self) < MIN_HELD:
+        if share * len(self.stored) < MIN_HELD:
             return self, None
         kept, out = self.stored.split(share, seed)
-        return StoredFeed(kept, self.processor, self.row_bytes), self.in_memory(out)
+        sizes = None if len(self) == len(self.stored) else self.sizes[kept.blocks]
+        return StoredFeed(kept, self.processor, self.row_bytes, sizes), self.in_memory(out)
 
     def in_memory(self, stored: Stored | None = None) -> MemoryFeed:
         """All rows, encoded piece by piece."""

@@ -61,7 +61,7 @@ class Stored(ABC):
         count = min(blocks, max(1, int(np.ceil(rows * blocks / max(1, len(self))))))
         return self.read(np.unique(np.linspace(0, blocks - 1, count).astype(np.int64)))
 
-    def split(self, share: float, seed: int) -> tuple[Stored, Stored]:
+    def split(self, share: float, seed: int) -> tuple[Part, Part]:
         """Two parts, the second of about a share of the rows; which ones depends on the seed and the row's number."""
         return Part(self, [(share, seed, False)]), Part(self, [(share, seed, True)])
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from ..core import Feed, OnePass
+import numpy as np
+
+from ..core import Feed, OnePass, Processor, Windowed
 from ..core.errors import UsageError
 from ..data import Source, Stored, StoredFeed, encoded_bytes, is_frame, joined_rows
-from .rows import bare, read_rows
+from .rows import bare, read_rows, rows_in
 
 if TYPE_CHECKING:
     from .base import BaseAutoencoder
@@ -45,7 +47,12 @@ def learn(estimator: BaseAutoencoder, source: Source) -> Feed:
         whole = isinstance(reader, OnePass)
         parts = (part.rows for part in stored.parts(rows))
         estimator.processor_ = reader.fit_parts(parts) if whole else reader.fit(sample.rows)  # type: ignore[attr-defined]
-    return StoredFeed(stored, estimator.processor_, encoded_bytes(estimator.processor_, sample))
+    processor: Processor = estimator.processor_
+    sizes = None
+    if isinstance(processor, Windowed):  # how many windows a file gives, its bytes alone tell
+        parts = (stored.read([block]).rows for block in range(len(stored.edges) - 1))
+        sizes = np.array([rows_in(processor.encode(part)) if len(part) else 1 for part in parts])
+    return StoredFeed(stored, processor, encoded_bytes(processor, sample), sizes)
 
 
 def rows_a_piece(stored: Stored) -> int:
