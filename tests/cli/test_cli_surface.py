@@ -14,7 +14,9 @@ import typer
 import diabolo
 from diabolo.cli.main import app
 
-DATA = "--as --target --key --exclude --array --include --no-header --strict --size --column --time --processor --memory"
+DATA = (
+    "--as --target --key --exclude --array --include --no-header --strict --size --column --time --processor --memory"
+)
 COMMANDS = {
     "fit": "DATA --out -o --task --model --latent --hidden --network --loss --corruption --penalty --beta --set --init "
     "--freeze --epochs --batch-size --lr --optimizer --schedule --clip --patience --seed --device --precision "

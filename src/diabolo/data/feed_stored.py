@@ -53,7 +53,7 @@ class StoredFeed(Feed):
         whole = self.stored.scattered and len(self) == len(self.stored)
         keys = [None if seed is None or whole else (seed, epoch, place) for place in range(len(plan))]
         work = list(zip(plan, counts.tolist(), keys, strict=True))[first:]
-        yield from self._cut(ahead(lambda item: self._group(*item), work), size, skip)
+        yield from self._cut(ahead(lambda item: self._group(*item), work, self.stored.depth), size, skip)
 
     def _cut(self, pieces: Iterator[dict[str, Tensor]], size: int, skip: int) -> Iterator[Batch]:
         """Batches of a size from pieces of any size; what is left over goes before the next piece."""

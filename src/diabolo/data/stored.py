@@ -16,8 +16,6 @@ from numpy import ndarray
 from ..core.errors import require
 from .record import Source, is_frame
 
-AHEAD = 2
-"""Pieces that are read while an earlier one is in use."""
 CHUNK = 1 << 20
 T = TypeVar("T")
 R = TypeVar("R")
@@ -43,13 +41,18 @@ class Stored(ABC):
         return int(self.edges[-1])
 
     @property
+    def depth(self) -> int:
+        """Pieces that are read ahead: decoding wants two at work, a table's row groups are large and quick."""
+        return 2 if self.scattered else 1
+
+    @property
     def shape(self) -> tuple[int]:
         """(N,), as of an array of rows."""
         return (len(self),)
 
     def parts(self, rows: int) -> Iterator[Source]:
         """All rows in order, in pieces of about ``rows``, each read while the one before is in use."""
-        yield from ahead(self.read, groups(np.diff(self.edges), np.arange(len(self.edges) - 1), rows))
+        yield from ahead(self.read, groups(np.diff(self.edges), np.arange(len(self.edges) - 1), rows), self.depth)
 
     def load(self) -> Source:
         """All rows, in memory."""
@@ -162,7 +165,7 @@ def groups(sizes: ndarray, order: ndarray, rows: int) -> list[ndarray]:
     return [group for group in np.split(order, cuts) if len(group)]
 
 
-def ahead(function: Callable[[T], R], items: Iterable[T], depth: int = AHEAD) -> Iterator[R]:
+def ahead(function: Callable[[T], R], items: Iterable[T], depth: int) -> Iterator[R]:
     """``function`` of every item, in order; up to ``depth`` are worked on while an earlier result is in use."""
     waiting: deque[Future[R]] = deque()
     with ThreadPoolExecutor(depth) as pool:
