@@ -102,7 +102,7 @@ def test_a_row_that_comes_more_often_counts_as_much_as_the_others() -> None:
     model = SemiSupervisedVAE(D, network="dense", hidden=(8,), random_state=0, trainer=Trainer(epochs=1, batch_size=16))
     neck: Any = model.plan(X, y).module_.bottleneck
     labels = model._beside(X, y, 60, fitting=False)
-    train, _ = model._split({**model.processor_.encode(X), **labels})
+    train, _ = model._split(model._feed({**model.processor_.encode(X), **labels}))
     known, times = int(train.known().sum()), train.times(0.2)
     unknown = len(train) - known
     assert float(neck.known_weight) * known * times == pytest.approx(known * (unknown + known * times) / len(train))
