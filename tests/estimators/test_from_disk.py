@@ -85,3 +85,20 @@ def test_an_array_on_disk(tmp_path: Path) -> None:
     source = data.open(tmp_path / "a.npy", memory=1000)
     model = Autoencoder(3, trainer=trainer(), random_state=0).fit(source)
     np.testing.assert_allclose(model.transform(source), model.transform(rows), atol=1e-6)
+
+
+def test_sounds_on_disk(tmp_path: Path) -> None:
+    soundfile = pytest.importorskip("soundfile")
+    random = np.random.default_rng(0)
+    for place in range(30):
+        tone = np.sin(np.arange(500 + 40 * place) * random.uniform(0.1, 0.5))
+        soundfile.write(tmp_path / f"{place:02d}.wav", 0.5 * tone, 8000)
+    whole, stored = data.open(tmp_path), data.open(tmp_path, memory=1000)
+    spec = "audio(window=0.05)"
+    for source in (whole, stored):
+        source.processor = spec
+    model = Autoencoder(4, trainer=trainer(), random_state=0).fit(stored)
+    np.testing.assert_allclose(model.transform(stored), model.transform(whole), atol=1e-5)
+    assert len(model.transform(stored)) > 30
+    back, again = model.reconstruct(stored), model.reconstruct(whole)
+    assert all(np.allclose(a.samples, b.samples, atol=1e-4) for a, b in zip(back, again, strict=True))

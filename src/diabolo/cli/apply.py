@@ -159,7 +159,9 @@ def _over(out: Path, function: Any, source: Any, force: bool, what: str, model: 
 
         def results() -> Any:
             for piece in pieces(source):
-                yield function(piece), piece.keys
+                named = what != "row" and out.suffix != ".npy"
+                keys = _window_keys(model.processor_, piece, piece.keys) if named else piece.keys
+                yield function(piece), keys
                 advance(len(piece))
 
         count = write_parts(out, results(), force=force)
@@ -174,8 +176,24 @@ def _write(out: Path, rows: Any, source: Any, force: bool, what: str, model: Any
 
     for note in vars(model.processor_).get("notices", ()) if model is not None else ():
         tell(f"  {note}")
-    write(out, rows, keys=None if source is None else source.keys, force=force)
+    keys = None if source is None else source.keys
+    if model is not None and what != "row" and out.suffix != ".npy":
+        keys = _window_keys(model.processor_, source, keys)
+    write(out, rows, keys=keys, force=force)
     tell(f"{len(rows):,} {what}{'' if len(rows) == 1 else 's'} -> {out}")
+
+
+def _window_keys(processor: Any, source: Any, keys: Any) -> Any:
+    """The keys of every window, where rows are cut into windows: those of its row, then 'start' and 'end'."""
+    from ..core import Windowed
+    from ..core.errors import require
+
+    if not isinstance(processor, Windowed):
+        return keys
+    pandas = require("pandas", "table", "naming windows")
+    row, start, end = processor.places(source.rows)
+    keys = pandas.DataFrame({"row": range(len(source))}) if keys is None else keys
+    return keys.iloc[row].reset_index(drop=True).assign(start=start, end=end)
 
 
 def _codes(path: Path, model: Any) -> tuple[Any, Any]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..core.errors import DataError, Interrupted, ModelError, UsageError
 from ..data import Source, Stored
+from ..estimators.rows import WINDOWED, rows_in
 from ..tasks.predict import compare_labels
 from ..tasks.reduce import compare
 from ..train import Progress, TimeLimit
@@ -50,7 +51,7 @@ def with_labels(estimator: Any, source: Source) -> Source:
 
 def check_rows(source: Source) -> None:
     """Raise `DataError` if there is nothing to learn from."""
-    if len(source) < 2:
+    if len(source) < 2 and source.modality not in WINDOWED:
         raise DataError(f"{source.origin}: an autoencoder learns from at least 2 rows; got {len(source)}.")
 
 
@@ -173,10 +174,8 @@ def _compare(out: Any, estimator: Any, learn: Source, held: Source, seed: int) -
         compared_labels(out, estimator.metrics_["labels"])
     if taught and not vars(estimator).get("freeze", True):
         return  # its encoder went on to learn the labels, its decoder did not follow: there is no reconstruction
-    tensors = [
-        {**estimator.processor_.encode(part.rows), **estimator._beside(part, None, len(part), fitting=False)}
-        for part in (learn, held)
-    ]
+    encoded = [(part, estimator.processor_.encode(part.rows)) for part in (learn, held)]
+    tensors = [{**found, **estimator._beside(part, None, rows_in(found), fitting=False)} for part, found in encoded]
     try:
         comparison = compare(estimator, *tensors, seed=seed)
     except ModelError as error:

@@ -242,7 +242,7 @@ def remembered(options: dict[str, Any], source: Source) -> dict[str, Any]:
     )
     kept = {"as_": options["as_"], "array": options["array"], "key": keys, "no_header": options["no_header"]}
     if source.modality in OWN:
-        kept.update(as_=source.modality, column=options["column"], time=options["time"])
+        kept.update(as_=source.modality, **{name: options[name] for name in ("column", "time", "processor")})
     if source.modality == "table" or source.columns:
         kept.update(target=options["target"], columns=list(source.columns))
     return {name: value for name, value in kept.items() if value}
@@ -257,7 +257,7 @@ def _as_trained(model: Any, given: dict[str, Any]) -> None:
     given["header"] = given["header"] and not trained.get("no_header", False)
     columns = processor.columns if isinstance(processor, TableProcessor) else trained.get("columns")
     if trained.get("as_") in OWN:
-        given.update({name: given[name] or trained.get(name) for name in ("column", "time")})
+        given.update({name: given[name] or trained.get(name) for name in ("column", "time", "processor")})
         return
     if columns:
         given.update(columns=columns, keep=trained.get("key", ()), labels=trained.get("target"))

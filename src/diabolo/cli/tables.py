@@ -11,12 +11,16 @@ from typing import Any
 def describe_rows(processor: Any, source: Any = None) -> str:
     """What one row is, in words: 'pictures of 28x28 pixels', 'rows of 5 columns (3 numeric, 2 categorical)'."""
     from ..data import TableProcessor
+    from ..data.sound_windows import SoundProcessor
 
     if isinstance(processor, TableProcessor):
         kinds = Counter(processor.kinds.values())
         listed = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
         return f"rows of {sum(kinds.values())} columns ({listed})"
     shape = tuple(processor.shape)
+    if isinstance(processor, SoundProcessor):
+        window = f"{processor.window_seconds:.3g} s at {processor.hz:,} Hz"
+        return f"sounds, as windows of {window} ({by(shape)} values)"
     picture = processor.part_name == "image" or (source is not None and source.modality == "image")
     if picture:
         colours = f" in {shape[2]} channels" if len(shape) > 2 else ""

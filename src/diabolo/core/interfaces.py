@@ -296,11 +296,22 @@ class Windowed(ABC):
 
     @abstractmethod
     def places(self, rows: Any) -> tuple[Any, Any, Any]:
-        """Where the windows lie that `encode` cuts: number of the row, first step, step after the last; (M,) each."""
+        """Where the windows lie that `encode` cuts: number of the row, begin, end (after the last step); (M,) each.
+
+        Begin and end are in the units of such rows: seconds of a sound, frames of a clip, steps of a series.
+        """
 
     @abstractmethod
     def join(self, windows: Any, rows: Any) -> Any:
         """Windows, as `invert` gives them and in the order `encode` cut ``rows``, on the rows' own axes."""
+
+
+class Restored(ABC):
+    """A processor that keeps less than the rows hold (no phase, no loudness), and takes the rest from the originals."""
+
+    @abstractmethod
+    def restore(self, data: Tensor, rows: Any) -> Any:
+        """Rows from data (N, *T), as ``link`` gives it, and from the rows that were encoded; NaN at padded steps."""
 
 
 class OnePass(ABC):

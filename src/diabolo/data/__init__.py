@@ -10,6 +10,7 @@ from .process_image import ImageProcessor
 from .process_sequence import SequenceProcessor, is_ragged
 from .process_table import TableProcessor
 from .record import Row, Source, align, is_frame, objects
+from .sound import Sound
 from .source import kind_of, open, processor_for
 from .stored import Stored, joined_rows
 from .write import check_out, write
@@ -24,6 +25,7 @@ __all__ = [
     "MemoryFeed",
     "Row",
     "SequenceProcessor",
+    "Sound",
     "Source",
     "Stored",
     "StoredFeed",

@@ -17,7 +17,7 @@ import numpy as np
 from ..core.errors import DataError, MissingExtra, UsageError, require
 from .limits import check_memory, human
 from .recognise import split_of
-from .record import Options, listed
+from .record import Options, Source, listed
 
 MAX_FILE = 1 << 30
 READABLE = (".csv", ".npy", ".npz", ".parquet", "-ubyte.gz")
@@ -41,6 +41,17 @@ class Files:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def kept_open_for(self, load: Callable[[], Source]) -> Source:
+        """What ``load`` gives; the archive is closed after it, unless the rows stay in it."""
+        try:
+            source = load()
+        except BaseException:
+            self.close()
+            raise
+        if isinstance(source.rows, np.ndarray):
+            self.close()
+        return source
 
     def others(self, suffixes: tuple[str, ...]) -> list[str]:
         """The files that are not of these kinds."""

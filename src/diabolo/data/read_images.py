@@ -34,14 +34,7 @@ def read(path: Path, options: Options) -> Source:
     require("PIL.Image", "image", "reading pictures")
     options.refuse("pictures", "key", "exclude", "array")
     files = open_files(path)
-    try:
-        source = _load(files, choose(files, options, IMAGE_SUFFIXES, "pictures"), options)
-    except BaseException:
-        files.close()
-        raise
-    if not isinstance(source.rows, StoredImages):
-        files.close()
-    return source
+    return files.kept_open_for(lambda: _load(files, choose(files, options, IMAGE_SUFFIXES, "pictures"), options))
 
 
 def _load(files: Files, names: list[str], options: Options) -> Source:

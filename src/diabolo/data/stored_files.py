@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from ..core.errors import DataError
 from .files import Files, file_keys
-from .record import Source, objects
+from .record import Options, Source, objects
 from .stored import Stored
 from .stored_images import in_threads
 
@@ -43,6 +43,14 @@ class StoredFiles(Stored):
         rows = objects(row for row in found if row is not None)
         keys = file_keys([self.names[place] for place in numbers], [])
         return Source(rows, self.modality, keys, None, [], origin=self.files.origin, numbers=numbers)
+
+    def source(self, options: Options, notes: list[str], skipped: int) -> Source:
+        """These rows as a Source, with a note that says where they are."""
+        note = f"{len(self):,} files stay on disk and are decoded as they are needed (--memory changes that)"
+        return Source(
+            self, self.modality, notes=[*notes, note], skipped=skipped, origin=self.files.origin,
+            processor=options.processor,
+        )  # fmt: skip
 
     def _row(self, name: str) -> Any:
         try:

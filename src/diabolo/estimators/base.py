@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from ..core import Batch, Feed, Output, Processor, Spec, Windowed
+from ..core import Batch, Feed, Output, Processor, Restored, Spec, Windowed
 from ..core.errors import DataError, ModelError, out_of_range
 from ..core.interfaces import Shape
 from ..data import MemoryFeed, Source, processor_for
@@ -24,7 +24,7 @@ from ..train.device import threads_for
 from . import after, again, choose, from_disk, saving, start, transfer
 from .labels import Labels, beside
 from .recipe import Choice, Recipe
-from .rows import at_least_two, bare, read_rows, rows_in, whole_lanes, without_padding
+from .rows import at_least_two, bare, of_windows, read_rows, rows_in, whole_lanes, without_padding
 
 CHUNK = 4096
 
@@ -99,7 +99,7 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
             if fitting and "labels_" in vars(self):
                 del self.labels_
             return {}
-        y = y if y is None else self._checked(y)
+        y = y if y is None else of_windows(self.processor_, X, self._checked(y), rows)
         if fitting and y is not None:
             self.labels_ = self._learn_labels(y)
         return beside(vars(self).get("labels_", Labels(self._numeric_labels)), self._label_role, y, rows)
@@ -293,7 +293,10 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         rows = self._rows(X, fitting=False)
         if from_disk.on_disk(rows):
             return from_disk.over(rows, self.reconstruct)
-        windows = self.processor_.invert(torch.from_numpy(self._apply(rows, self._rebuilt)))
+        data = torch.from_numpy(self._apply(rows, self._rebuilt))
+        if isinstance(self.processor_, Restored):
+            return self.processor_.restore(data, rows)
+        windows = self.processor_.invert(data)
         return self.processor_.join(windows, rows) if isinstance(self.processor_, Windowed) else windows
 
     def _rebuilt(self, batch: Batch) -> Tensor:

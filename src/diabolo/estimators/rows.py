@@ -11,7 +11,7 @@ from scipy.sparse import issparse
 from sklearn.utils.validation import validate_data
 from torch import Tensor
 
-from ..core import Batch
+from ..core import Batch, Processor, Windowed
 from ..core.errors import DataError
 from ..data import OWN, SequenceProcessor, Source, Stored, TableProcessor, align, is_frame, is_ragged, kind_of
 from ..data import open as open_source
@@ -44,6 +44,13 @@ def bare(rows: Any) -> Any:
 def rows_in(tensors: dict[str, Tensor]) -> int:
     """How many rows were encoded: windows, where rows are cut into windows."""
     return len(next(iter(tensors.values())))
+
+
+def of_windows(processor: Processor, X: Any, y: Any, rows: int) -> Any:
+    """Labels of rows as labels of the ``rows`` windows that were cut from them; labels as they are, where none were."""
+    if not isinstance(processor, Windowed) or len(y) == rows or len(y) != len(bare(X)):
+        return y
+    return y[processor.places(bare(X))[0]]
 
 
 def at_least_two(rows: Any) -> None:

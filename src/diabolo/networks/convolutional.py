@@ -83,9 +83,9 @@ class Convolutional(Network):
     Parameters: ``channels`` of the levels; ``kernel`` and ``stride``, one number or one a level; ``pool`` (none,
     max, average: then the convolution keeps the size and pooling by ``stride`` reduces it); ``hidden`` widths
     between the last level and the code; ``activation``, ``norm``, ``dropout``; ``dims`` 1, 2 or 3 position axes (None:
-    3 for rows of four axes, else 2, so a series needs ``dims=1``); ``image`` the (H, W) or (H, W, C) of rows that come
-    flattened; ``padding``: what lies outside a picture, "zeros" or "reflect" (its mirror image, on the way down and
-    up: no artefacts at borders, Liu et al. 2018).
+    3 for rows of four axes, 1 for rows (T, 1), else 2, so a series of several channels needs ``dims=1``); ``image`` the
+    (H, W) or (H, W, C) of rows that come flattened; ``padding``: what lies outside a picture, "zeros" or "reflect" (its
+    mirror image, on the way down and up: no artefacts at borders, Liu et al. 2018).
 
     >>> encoder, decoder = Convolutional(channels=(4, 8)).build((9, 7, 3), 5, 5, (9, 7, 3))
     >>> decoder(encoder(torch.zeros(2, 9, 7, 3))).shape
@@ -138,7 +138,7 @@ class Convolutional(Network):
         full = self.image if self.image is not None else tuple(shape)
         if prod(full) != prod(shape):
             raise UsageError(f"image={full} has {prod(full)} values, a row of the data has {prod(shape)}.")
-        axes = self.dims if self.dims is not None else 3 if len(full) == 4 else 2
+        axes = self.dims if self.dims is not None else 3 if len(full) == 4 else 1 if full[1:] == (1,) else 2
         if len(full) == axes:
             return (*full, 1)
         if len(full) == axes + 1:
