@@ -5,7 +5,7 @@
         E[x | x~] = x~ + sigma^2 grad log p_sigma(x~),    x~ = x + sigma eps
 
 Gaussians in 2 and 10 dimensions and a mixture of five in 2, sigma = 0.3, an MLP 128-128 (code of 128, so nothing is
-narrowed). On fresh x~: cosine (mean over rows) and relative L2 distance of the scores, and the denoising error in
+narrowed), 20,000 steps of Adam; rate, batch and rows chosen at seed 7. On fresh x~: cosine (mean over rows) and relative L2 distance of the scores, and the denoising error in
 excess of Bayes' on the same rows, which may not be negative beyond noise (three standard errors): that would be a leak.
 
 Reference: Vincent (2011), "A connection between score matching and denoising autoencoders"; Alain & Bengio (2014).
@@ -58,11 +58,11 @@ def main() -> None:
     """Print three rows a density."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--seed", type=int, default=0)
-    options.add_argument("--n", type=int, default=100_000, help="training rows; every epoch draws new noise")
+    options.add_argument("--n", type=int, default=1_000_000, help="training rows; every epoch draws new noise")
     options.add_argument("--steps", type=int, default=20_000)
-    options.add_argument("--batch-size", type=int, default=256)
+    options.add_argument("--batch-size", type=int, default=1024)
     options.add_argument("--optimizer", default="adam")
-    options.add_argument("--lr", default="2e-3", help="a rate, or auto")
+    options.add_argument("--lr", default="5e-3", help="a rate, or auto")
     args = options.parse_args()
     head("Denoising residual against the analytic score")
     for name, density in cases(np.random.default_rng(args.seed)).items():
