@@ -14,7 +14,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from diabolo.core import Processor, Windowed, lookup, make, names
-from diabolo.data import MemoryFeed, Sound
+from diabolo.data import Clip, MemoryFeed, Sound
 
 Case = tuple[Callable[[], Any], Callable[[Any, Any], bool]]
 
@@ -37,6 +37,11 @@ def sequences() -> list[np.ndarray]:
     return [np.sin(np.arange(length) / 3) for length in (5, 9, 7, 9, 4, 6)]
 
 
+def clips() -> list[Clip]:
+    random = np.random.default_rng(0)
+    return [Clip(random.integers(0, 256, (frames, 6, 5)).astype(np.uint8), 10) for frames in (20, 8, 3, 1)]
+
+
 def sounds() -> list[Sound]:
     time = np.arange(1600) / 8000
     tones = [np.sin(2 * np.pi * hertz * time[: 1600 - 200 * place]) for place, hertz in enumerate((200, 300, 440))]
@@ -51,6 +56,7 @@ EXAMPLES: dict[str, Case] = {
     "counts": (lambda: load_digits().data[:12], close),
     "image": (lambda: load_digits().images[:12].astype(np.uint8), close),
     "sequence": (sequences, lambda rows, back: all(map(close, rows, back))),
+    "video": (clips, lambda rows, back: all((a.frames == b.frames).all() for a, b in zip(rows, back, strict=True))),
     "table": (table, lambda rows, back: rows.round(3).equals(back.round(3))),
 }
 """Name -> (rows, whether rows are what came back)."""

@@ -114,11 +114,13 @@ def report(model: ModelArg, data: DataArg, out: OutOpt, reading: Reading, force:
     from ..estimators.saving import load
     from ..report.doctor import examine
     from ..report.page import write_report
+    from ..report.plain import plain
     from ..tasks.reduce import Comparison
 
     check_out(out, force=force, suffixes=(".html",))
     fitted = load(model)
     source = read(data, model=fitted, **reading)
+    fitted, source = plain(fitted, source)
     held = fitted.metrics_.get("comparison")
     comparison = Comparison.from_dict(held) if held is not None else None
     title = Path(model).resolve().name
@@ -136,10 +138,11 @@ def doctor(model: ModelArg, data: DataArg, reading: Reading, json_: JsonOpt = Fa
     """What is wrong with a model, seen on DATA, by what evidence, and what to try. Exit code 0 either way."""
     from ..estimators.saving import load
     from ..report.doctor import examine
+    from ..report.plain import plain
     from .tables import table
 
     fitted = load(model)
-    source = read(data, model=fitted, **reading)
+    fitted, source = plain(fitted, read(data, model=fitted, **reading))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "X has feature names")  # read by name already, from a file
         findings = examine(fitted, source)

@@ -1,5 +1,6 @@
 """Between bytes and batches: sources, processors, feeds and writing."""
 
+from .clip import Clip
 from .feed import MemoryFeed
 from .feed_stored import StoredFeed, encoded_bytes
 from .kinds import OWN
@@ -20,6 +21,7 @@ __all__ = [
     "OWN",
     "ArrayProcessor",
     "BinaryProcessor",
+    "Clip",
     "CountProcessor",
     "ImageProcessor",
     "MemoryFeed",

@@ -69,6 +69,9 @@ def show(rows: Any, recon: Any, chosen: Mapping[str, ndarray], errors: ndarray) 
         known = [name for name in rows.columns if name in recon.columns]
         columns = {str(name): (originals[name], recon[name]) for name in known}
         return _table(columns, {str(name): _spread(rows[name]) for name in known}, chosen, errors)
+    if rows.dtype == object:  # texts
+        return _table({"text": (originals, recon)}, {"text": 1.0}, chosen, errors)
+    rows, originals, recon = (_in_a_row(part) for part in (rows, originals, np.asarray(recon)))
     if rows.ndim in (3, 4) and min(rows.shape[1:3]) > 1:
         return _images(_channel_last(originals), _channel_last(np.asarray(recon)), chosen, errors)
     flat, back = originals.reshape(len(places), -1), np.asarray(recon).reshape(len(places), -1)
@@ -77,6 +80,17 @@ def show(rows: Any, recon: Any, chosen: Mapping[str, ndarray], errors: ndarray) 
         wide = rows.reshape(len(rows), -1)
         return _table(columns, {f"x{i}": _spread(wide[:, i]) for i in range(wide.shape[1])}, chosen, errors)
     return _lines(flat, back, chosen, errors)
+
+
+def _in_a_row(rows: ndarray) -> ndarray:
+    """Clips (N, T, H, W[, 3]) as pictures of their frames side by side; other rows as they are.
+
+    >>> _in_a_row(np.zeros((2, 3, 5, 4, 3))).shape
+    (2, 5, 12, 3)
+    """
+    if rows.ndim != 5 and not (rows.ndim == 4 and rows.shape[3] > 4):
+        return rows
+    return np.concatenate([rows[:, place] for place in range(rows.shape[1])], axis=2)
 
 
 def _captions(chosen: Mapping[str, ndarray], errors: ndarray) -> list[tuple[str, int, dict[str, Any]]]:
