@@ -5,8 +5,9 @@
         E[x | x~] = x~ + sigma^2 grad log p_sigma(x~),    x~ = x + sigma eps
 
 Gaussians in 2 and 10 dimensions and a mixture of five in 2, sigma = 0.3, an MLP 128-128 (code of 128, so nothing is
-narrowed), 20,000 steps of Adam; rate, batch and rows chosen at seed 7. On fresh x~: cosine (mean over rows) and relative L2 distance of the scores, and the denoising error in
-excess of Bayes' on the same rows, which may not be negative beyond noise (three standard errors): that would be a leak.
+narrowed), 20,000 steps of Adam; rate, batch and rows were chosen at seed 7. On fresh x~: cosine (mean over rows) and
+relative L2 distance of the scores, and the denoising error in excess of Bayes' on the same rows, which may not be
+negative beyond noise (three standard errors): that would be a leak.
 
 Reference: Vincent (2011), "A connection between score matching and denoising autoencoders"; Alain & Bengio (2014).
 """
