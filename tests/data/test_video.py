@@ -86,7 +86,7 @@ def test_arrays_of_clips(tmp_path: Path) -> None:
     clips = {f"train_{place}": moving(10 + place).frames for place in range(2)}
     np.savez(tmp_path / "a.npz", **clips, train_0_label=np.zeros(10, np.uint8))
     assert [len(clip) for clip in data.open(tmp_path / "a.npz", as_="video").rows] == [10, 11]
-    np.savez(tmp_path / "b.npz", **clips, test_0=moving(5).frames)
+    np.savez(tmp_path / "b.npz", **clips, test_0=moving(5).frames, test_0_mask=moving(5).frames)
     with pytest.raises(UsageError, match="training and test clips apart"):
         data.open(tmp_path / "b.npz", as_="video")
     assert data.open(tmp_path / "b.npz", as_="video", include="test*").keys["file"].tolist() == ["test_0"]

@@ -16,7 +16,7 @@ from .files import Files, choose, file_keys, folder_labels, open_files
 from .kinds import FILES
 from .limits import check_memory
 from .picture import Header, inspect
-from .recognise import split_of
+from .recognise import looks_like_label, split_of
 from .record import Options, Source, listed, objects
 from .stored_files import StoredFiles
 from .stored_images import decode_all, in_threads
@@ -129,7 +129,9 @@ def _clips_in(path: Path, options: Options) -> Iterator[tuple[str, Clip]]:
 
 
 def _chosen(names: list[str], origin: str, options: Options) -> list[str]:
-    """The arrays that are clips: by name where asked for, else all that are not labels or masks."""
+    """The arrays that are meant: by name where asked for; labels and masks beside the clips only by ``array``."""
+    if options.array is None:
+        names = [name for name in names if not looks_like_label(name) and not name.lower().endswith(("mask", "masks"))]
     if options.array is not None or options.include is not None:
         pattern = options.array or options.include or ""
         taken = [name for name in names if fnmatch.fnmatchcase(name, pattern)]
