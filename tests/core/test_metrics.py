@@ -8,7 +8,7 @@ import torch
 from scipy import linalg
 from torch.distributions import Normal, kl_divergence
 
-from diabolo.core.metrics import active_units, frechet_distance, kl_per_dimension
+from diabolo.core.metrics import active_units, frechet_distance, kl_per_dimension, si_sdr
 
 
 def test_frechet_distance_is_the_formula_with_scipys_root() -> None:
@@ -40,3 +40,13 @@ def test_kl_per_dimension_is_torchs() -> None:
     mean, std = torch.randn(6, 4, 3, dtype=torch.float64), torch.rand(6, 4, 3, dtype=torch.float64) + 0.1
     expected = kl_divergence(Normal(mean, std), Normal(torch.zeros(3).double(), 1.0)).sum(1).mean(0)
     np.testing.assert_allclose(kl_per_dimension(mean.numpy(), std.numpy()), expected)
+
+
+def test_si_sdr_does_not_hear_loudness_and_counts_orthogonal_noise_exactly() -> None:
+    rng = np.random.default_rng(0)
+    s, n = rng.normal(size=(2, 5, 400))
+    n -= (n * s).sum(1, keepdims=True) / (s * s).sum(1, keepdims=True) * s
+    n *= np.sqrt((s * s).sum(1, keepdims=True) / (n * n).sum(1, keepdims=True))
+    np.testing.assert_allclose(si_sdr(s, s + 0.1 * n), 20.0, atol=1e-8)
+    np.testing.assert_allclose(si_sdr(s, -7 * (s + 0.1 * n)), 20.0, atol=1e-8)
+    np.testing.assert_allclose(si_sdr(s, s + 10 * n), -20.0, atol=1e-8)
