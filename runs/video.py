@@ -60,7 +60,7 @@ def main() -> None:
     head("UCSD Ped2, clips 14 to 16: PSNR, dB, of what comes back from a code of 128 for 8 frames")
     rival = means["the mean frame of the training clips"]
     for name, values in found.items():
-        row(f"{name} ({spread(values)})", float(np.mean(values)), rival, "ours > rival")
+        row(f"{name} ({spread(values)})", float(np.mean(values)), rival, "ratio > 1")
     for name, value in means.items():
         row(name, value, rival)
     beside = ", ".join(f"{name} {value:.2f}" for name, value in means.items())

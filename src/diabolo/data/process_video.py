@@ -130,7 +130,8 @@ class VideoProcessor(Processor, Windowed):
         return objects(made)
 
     def defaults(self) -> dict[str, Spec]:
-        return {"loss": Spec("squared", low=0.0, high=1.0), "network": Spec("conv", dims=3, channels=(16, 32, 64))}
+        # not bounded to [0, 1]: a linear output starts at the mean picture, which is most of what a fixed camera sees
+        return {"loss": Spec("squared"), "network": Spec("conv", dims=3, channels=(16, 32, 64))}
 
     @property
     def shape(self) -> tuple[int, ...]:
