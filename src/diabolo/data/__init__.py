@@ -8,13 +8,17 @@ from .process_counts import CountProcessor
 from .process_image import ImageProcessor
 from .process_sequence import SequenceProcessor, is_ragged
 from .process_table import TableProcessor
+from .process_text import TextProcessor
+from .process_words import BagOfWords
 from .record import Row, Source, align, is_frame, objects
 from .source import kind_of, open, processor_for
+from .sparse import SparseRows
 from .write import check_out, write
 
 __all__ = [
     "OWN",
     "ArrayProcessor",
+    "BagOfWords",
     "BinaryProcessor",
     "CountProcessor",
     "ImageProcessor",
@@ -22,7 +26,9 @@ __all__ = [
     "Row",
     "SequenceProcessor",
     "Source",
+    "SparseRows",
     "TableProcessor",
+    "TextProcessor",
     "align",
     "check_out",
     "is_frame",

@@ -32,7 +32,7 @@ def read_csv(path: Path, options: Options) -> Source:
     options.refuse("a table", "array", "include")
     packed = 10 if path.name.lower().endswith(".gz") else 2
     check_memory(path.stat().st_size * packed, path.name, _FEWER)
-    layout, notes = _layout(path, options)
+    layout, notes = csv_layout(path, options)
     try:
         frame = pandas.read_csv(
             path, **layout, dtype_backend="numpy_nullable", encoding="utf-8-sig", skipinitialspace=True
@@ -268,7 +268,7 @@ def _settled(cells: Any) -> Any:
     return cells if cells.hasnans else cells.astype(cells.dtype.numpy_dtype)
 
 
-def _layout(path: Path, options: Options) -> tuple[dict[str, Any], list[str]]:
+def csv_layout(path: Path, options: Options) -> tuple[dict[str, Any], list[str]]:
     """The separator, decimal mark and header line of a CSV, with notes on what is unusual."""
     opener = gzip.open if path.name.lower().endswith(".gz") else open
     try:
