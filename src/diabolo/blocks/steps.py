@@ -57,13 +57,20 @@ class StepDecoder(Decoder, Centred):
         p(x | z) = Π_t p(x_t | z, x_<t)
 
     Where a target is there, every step is told the true tokens before it, in training and in scoring alike; without
-    one (reconstruction, sampling) it is told the likeliest ones it chose itself.
+    one (reconstruction, sampling) it is told the likeliest ones it chose itself. ``word_dropout``: the share of true
+    tokens that are not told in training, so that the code must say them (Bowman et al. 2016, "Generating sentences
+    from a continuous space", section 3.1).
     """
 
-    def __init__(self, out_shape: Shape, width: int, vocabulary: int | None, teacher: bool) -> None:
+    def __init__(
+        self, out_shape: Shape, width: int, vocabulary: int | None, teacher: bool, word_dropout: float = 0.0
+    ) -> None:
         super().__init__()
         if teacher and vocabulary is None:
             raise out_of_range("teacher", "False for real values; tokens (vocabulary=…) may be told", teacher)
+        if not 0 <= word_dropout <= 1 or (word_dropout and not teacher):
+            raise out_of_range("word_dropout", "in [0, 1], above 0 with teacher=True only", word_dropout)
+        self.word_dropout = float(word_dropout)
         self.out_shape, self.length, self.width = tuple(out_shape), out_shape[0], width
         self.before = nn.Embedding(vocabulary + 1, width) if teacher and vocabulary is not None else None
         self.head: Any = glorot(nn.Linear(width, prod(out_shape[1:])))
@@ -84,7 +91,11 @@ class StepDecoder(Decoder, Centred):
             raise UsageError("this decoder is told no tokens.")
         start = tokens.new_full((len(tokens), 1), self.before.num_embeddings - 1)
         told: Tensor = self.before(torch.cat([start, tokens[:, :-1]], 1))
-        return told
+        if not (self.training and self.word_dropout):
+            return told
+        hidden = torch.rand(told.shape[:2], device=told.device) < self.word_dropout
+        hidden[:, 0] = False
+        return told.masked_fill(hidden[..., None], 0.0)
 
     def _free(self, z: Tensor, batch: Batch | None) -> Tensor:
         chosen = torch.zeros(len(z), 1, dtype=torch.long, device=z.device)

@@ -21,6 +21,10 @@ def describe_rows(processor: Any, source: Any = None) -> str:
     if isinstance(processor, SoundProcessor):
         window = f"{processor.window_seconds:.3g} s at {processor.hz:,} Hz"
         return f"sounds, as windows of {window} ({by(shape)} values)"
+    if processor.part_name == "text":
+        return f"texts of up to {shape[0] - 1} tokens ({processor.tokens}, {processor.tokenizer.size} different ones)"
+    if processor.part_name == "bag-of-words":
+        return f"texts as bags of {shape[0]} {processor.unit}"
     picture = processor.part_name == "image" or (source is not None and source.modality == "image")
     if picture:
         colours = f" in {shape[2]} channels" if len(shape) > 2 else ""

@@ -10,9 +10,12 @@ from .process_counts import CountProcessor
 from .process_image import ImageProcessor
 from .process_sequence import SequenceProcessor, is_ragged
 from .process_table import TableProcessor
+from .process_text import TextProcessor
+from .process_words import BagOfWords
 from .record import Row, Source, align, is_frame, objects
 from .sound import Sound
 from .source import kind_of, open, processor_for
+from .sparse import SparseRows
 from .stored import Stored, joined_rows
 from .write import check_out, write
 from .write_parts import write_parts
@@ -20,6 +23,7 @@ from .write_parts import write_parts
 __all__ = [
     "OWN",
     "ArrayProcessor",
+    "BagOfWords",
     "BinaryProcessor",
     "Clip",
     "CountProcessor",
@@ -29,9 +33,11 @@ __all__ = [
     "SequenceProcessor",
     "Sound",
     "Source",
+    "SparseRows",
     "Stored",
     "StoredFeed",
     "TableProcessor",
+    "TextProcessor",
     "align",
     "check_out",
     "encoded_bytes",

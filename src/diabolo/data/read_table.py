@@ -34,7 +34,7 @@ def read_csv(path: Path, options: Options) -> Source:
     """
     options.refuse("a table", "array", "include")
     packed = path.name.lower().endswith(".gz")
-    layout, notes = _layout(path, options)
+    layout, notes = csv_layout(path, options)
     if not packed and not options.fits(path.stat().st_size * FOOTPRINT):
         stored = StoredCsv(path, lambda text: _settle(_parse(text, path.name, layout, options.header)), options.header)
         return _on_disk(stored, options, path.name, notes)
@@ -319,7 +319,7 @@ def _settled(cells: Any) -> Any:
     return cells if cells.hasnans else cells.astype(cells.dtype.numpy_dtype)
 
 
-def _layout(path: Path, options: Options) -> tuple[dict[str, Any], list[str]]:
+def csv_layout(path: Path, options: Options) -> tuple[dict[str, Any], list[str]]:
     """The separator, decimal mark and header line of a CSV, with notes on what is unusual."""
     opener = gzip.open if path.name.lower().endswith(".gz") else open
     try:

@@ -25,7 +25,7 @@ from .read_array import array_modality, array_source, read_idx, read_npy, read_n
 from .read_npz import read_npz
 from .read_table import read_csv, read_parquet, table_source
 from .recognise import lines_kind, recognise
-from .record import Options, Row, Source, align, is_frame
+from .record import Options, Row, Source, align, is_frame, objects
 
 __all__ = ["Source", "align", "open", "processor_for"]
 
@@ -235,6 +235,9 @@ def _digits(options: Options) -> Source:
 def _open_object(rows: Any, options: Options) -> Source:
     if is_frame(rows):
         return table_source(rows, options, "", [], first_line=None, ask=False)
+    if kind_of(rows) == "text":
+        options.refuse("texts", "target", "key", "exclude", "array", "include", "column", "time")
+        return Source(objects(rows), "text", processor=options.processor)
     try:
         array = np.asarray(rows)
     except (TypeError, ValueError) as error:

@@ -19,6 +19,7 @@ from .recipe import Choice, Recipe
 
 VARIANCE = 0.9
 MAX_CODE = 64
+TOKEN_CODE = 32
 SAMPLE = 2000
 CONV_FROM = 3000
 NARROW, FEW_STEPS, STEPS = 32, 600, 1200
@@ -36,6 +37,8 @@ def spectrum(rows: Tensor) -> Tensor:
 
 def code_size(sample: Batch) -> Choice:
     """The fewest components that hold 90 % of the variance, at least 2, at most 64, fewer than the columns."""
+    if not sample.target.is_floating_point():
+        return Choice("n_components", TOKEN_CODE, "sequences of tokens")
     variances = spectrum(sample.target)
     total = float(variances.sum())
     width = prod(sample.target.shape[1:])

@@ -9,6 +9,7 @@ from typing import Any
 from ..core import AutoencoderModule, Network, Objective, Penalty, Spec, lookup, make, register
 from ..core.errors import out_of_range
 from ..core.interfaces import Shape
+from ..losses.categorical import Categorical
 from ..networks.custom import Custom
 from ..train import Trainer
 from .base import BaseAutoencoder
@@ -93,9 +94,9 @@ def compose(
     """
     if not isinstance(n_components, int) or isinstance(n_components, bool) or n_components < 1:
         raise out_of_range("n_components", "an int of at least 1, or 'auto'", n_components)
-    net = network_of(network, hidden)
     neck = make("bottleneck", bottleneck, features=n_components)
     cost = make("loss", loss, shape=target_shape)
+    net = network_of(network, hidden, _vocabulary(cost, shape, target_shape))
     encoder, decoder = net.build(shape, neck.in_features, neck.out_features, cost.recon_shape(target_shape))
     module = AutoencoderModule(encoder, neck, decoder, make("prior", prior, features=neck.out_features, shape=shape))
     terms: list[Penalty] = []
@@ -106,11 +107,20 @@ def compose(
     return Recipe(module, objective, make("corruption", corruption, shape=shape))
 
 
-def network_of(network: Any, hidden: Any) -> Network:
-    """The network of that name or Spec, or of a pair of modules."""
+def _vocabulary(cost: Any, shape: Shape, target_shape: Shape) -> int | None:
+    """The number of tokens, where rows are tokens, one a step: what tells it is the likelihood of tokens."""
+    tokens = isinstance(cost, Categorical) and len(shape) == 1 and tuple(shape) == tuple(target_shape)
+    return cost.classes if tokens else None
+
+
+def network_of(network: Any, hidden: Any, vocabulary: int | None = None) -> Network:
+    """The network of that name or Spec, told the number of tokens if it takes one, or of a pair of modules."""
     if isinstance(network, tuple) and len(network) != 2:
         raise out_of_range("network", "a name, a Spec or a pair of modules (encoder, decoder)", network)
-    made: Network = Custom(*network) if isinstance(network, tuple) else make("network", _with_hidden(network, hidden))
+    if isinstance(network, tuple):
+        return Custom(*network)
+    known = {} if vocabulary is None else {"vocabulary": vocabulary}
+    made: Network = make("network", _with_hidden(network, hidden), **known)
     return made
 
 

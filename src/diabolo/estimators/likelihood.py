@@ -91,7 +91,7 @@ def importance_bound(
     h = module.features(batch.x, batch.mask, batch.cond)
     posterior = module.bottleneck.posterior(h, batch.mask, batch.cond)
     rows = len(batch)
-    total = batch.x.new_full((rows,), -math.inf)
+    total = torch.full((rows,), -math.inf, device=batch.x.device)
     for begin in range(0, n_samples, max(1, CHUNK // rows)):
         k = min(max(1, CHUNK // rows), n_samples - begin)
         z = posterior.sample(torch.Size([k]))

@@ -7,17 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Batch, Processor, Spec, register
+from ..core import Processor, register
 from ..core.interfaces import Shape
 from ..data import SequenceProcessor, is_frame, kind_of
 from ..train import Trainer
-from . import choose
 from .base import BaseAutoencoder
 from .composed import compose
-from .recipe import Choice, Recipe
+from .recipe import Recipe
 from .rows import bare
-
-TOKEN_CODE = 32
 
 
 @register("model", "sequence")
@@ -64,11 +61,8 @@ class SequenceAutoencoder(BaseAutoencoder):
         self.trainer, self.random_state = trainer, random_state
 
     def build(self, shape: Shape, target_shape: Shape) -> Recipe:
-        network, loss = self.network, Spec.of(self.loss) if isinstance(self.loss, str | Spec) else None
-        if loss is not None and loss.name == "categorical" and isinstance(network, str | Spec):
-            network = Spec.of(network).with_defaults(vocabulary=loss.params["classes"])
         return compose(
-            shape, target_shape, n_components=self.n_components, network=network, hidden=(), loss=self.loss,
+            shape, target_shape, n_components=self.n_components, network=self.network, hidden=(), loss=self.loss,
             penalties=self.penalties, corruption=self.corruption,
         )  # fmt: skip
 
@@ -83,8 +77,3 @@ class SequenceAutoencoder(BaseAutoencoder):
 
     def _reader(self, rows: Any) -> Processor:
         return SequenceProcessor() if kind_of(bare(rows)) is None else super()._reader(rows)
-
-    def _code_choice(self, sample: Batch, network: Any) -> Choice:
-        if sample.target.is_floating_point():
-            return choose.code_size(sample)
-        return Choice("n_components", TOKEN_CODE, "sequences of tokens")

@@ -35,7 +35,8 @@ class Recurrent(Network):
 
     Rows of shape (T,) or (T, …); of more dimensions the first is time. Parameters: ``width`` of the state, ``layers``,
     ``cell`` gru or lstm, ``bidirectional`` (the encoder), ``reverse``, ``vocabulary`` of tokens (x holds indices) or
-    None, ``teacher``, ``dropout`` between layers in [0, 1).
+    None, ``teacher``, ``dropout`` between layers in [0, 1), ``word_dropout`` (with teacher) the share of true tokens
+    not told in training.
 
     Reference: Srivastava, Mansimov & Salakhutdinov (2015), "Unsupervised learning of video representations using
     LSTMs", section 2.2.
@@ -56,12 +57,14 @@ class Recurrent(Network):
         vocabulary: int | None = None,
         teacher: bool = False,
         dropout: float = 0.0,
+        word_dropout: float = 0.0,
     ) -> None:
         positive(width=width, layers=layers, **({} if vocabulary is None else {"vocabulary": vocabulary}))
         if cell not in CELLS:
             raise unknown("cell", cell, CELLS)
         self.width, self.layers, self.cell, self.bidirectional = width, layers, cell, bool(bidirectional)
         self.reverse, self.vocabulary, self.teacher, self.dropout = bool(reverse), vocabulary, bool(teacher), dropout
+        self.word_dropout = word_dropout
 
     def build(self, shape: Shape, features: int, code: int, out_shape: Shape) -> tuple[Encoder, Decoder]:
         sequence_shape(shape)
@@ -95,7 +98,7 @@ class RecurrentDecoder(StepDecoder):
     """(B, D) to (B, *out_shape): the code starts the state and is given at every step."""
 
     def __init__(self, net: Recurrent, code: int, out_shape: Shape) -> None:
-        super().__init__(out_shape, net.width, net.vocabulary, net.teacher)
+        super().__init__(out_shape, net.width, net.vocabulary, net.teacher, net.word_dropout)
         self.layers, self.cell, self.reverse = net.layers, net.cell, net.reverse and not net.teacher
         self.start, self.given = glorot(nn.Linear(code, net.layers * net.width)), glorot(nn.Linear(code, net.width))
         self.body = CELLS[net.cell](net.width, net.width, net.layers, batch_first=True, dropout=net.dropout)

@@ -30,7 +30,8 @@ class Transformer(Network):
 
     Rows of shape (T,) or (T, …); of more dimensions the first is time. Parameters: ``width``, a multiple of ``heads``;
     ``depth`` of each side; ``pool`` mean or none; ``positions`` sinusoidal or learned; ``vocabulary`` of tokens (x
-    holds indices) or None; ``teacher``; ``dropout`` in [0, 1).
+    holds indices) or None; ``teacher``; ``dropout`` in [0, 1); ``word_dropout`` (with teacher) the share of
+    true tokens not told in training.
 
     >>> encoder, decoder = Transformer(width=16, depth=1, heads=2).build((9, 2), 4, 4, (9, 2))
     >>> mask = torch.arange(9) < torch.tensor([[9], [5], [1]])
@@ -48,6 +49,7 @@ class Transformer(Network):
         vocabulary: int | None = None,
         teacher: bool = False,
         dropout: float = 0.0,
+        word_dropout: float = 0.0,
     ) -> None:
         positive(width=width, heads=heads, **({} if vocabulary is None else {"vocabulary": vocabulary}))
         for name, value, allowed in (("pool", pool, POOLS), ("positions", positions, POSITIONS)):
@@ -55,6 +57,7 @@ class Transformer(Network):
                 raise unknown(name, value, allowed)
         self.width, self.depth, self.heads, self.pool, self.positions = width, depth, heads, pool, positions
         self.vocabulary, self.teacher, self.dropout = vocabulary, bool(teacher), float(dropout)
+        self.word_dropout = word_dropout
 
     def build(self, shape: Shape, features: int, code: int, out_shape: Shape) -> tuple[Encoder, Decoder]:
         sequence_shape(shape)
@@ -97,7 +100,7 @@ class TransformerDecoder(StepDecoder):
     """(B, D) or (B, T, D) to (B, *out_shape): positions ask, each looks at the steps before it."""
 
     def __init__(self, net: Transformer, code: int, out_shape: Shape) -> None:
-        super().__init__(out_shape, net.width, net.vocabulary, net.teacher)
+        super().__init__(out_shape, net.width, net.vocabulary, net.teacher, net.word_dropout)
         self.given, self.positions = (
             glorot(nn.Linear(code, net.width)),
             Positions(net.positions, self.length, net.width),
