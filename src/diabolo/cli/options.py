@@ -234,6 +234,7 @@ def _as_trained(model: Any, given: dict[str, Any]) -> None:
     columns = processor.columns if isinstance(processor, TableProcessor) else trained.get("columns")
     if trained.get("as_") in OWN:
         given.update({name: given[name] or trained.get(name) for name in ("column", "time")})
+        given["columns"] = trained.get("columns")
         return
     if columns:
         given.update(columns=columns, keep=trained.get("key", ()), labels=trained.get("target"))

@@ -6,10 +6,12 @@ from .process_array import ArrayProcessor
 from .process_binary import BinaryProcessor
 from .process_counts import CountProcessor
 from .process_image import ImageProcessor
+from .process_interactions import InteractionProcessor
 from .process_sequence import SequenceProcessor, is_ragged
 from .process_table import TableProcessor
 from .record import Row, Source, align, is_frame, objects
 from .source import kind_of, open, processor_for
+from .sparse import SparseRows
 from .write import check_out, write
 
 __all__ = [
@@ -18,10 +20,12 @@ __all__ = [
     "BinaryProcessor",
     "CountProcessor",
     "ImageProcessor",
+    "InteractionProcessor",
     "MemoryFeed",
     "Row",
     "SequenceProcessor",
     "Source",
+    "SparseRows",
     "TableProcessor",
     "align",
     "check_out",

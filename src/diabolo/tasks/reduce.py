@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,12 @@ from torch import Tensor
 from ..core import Batch, Processor
 from ..core.errors import DataError, ModelError
 from ..core.metrics import Interval, bootstrap_mean, bootstrap_ratio, squared_error
-from ..data import MemoryFeed
+from ..data import MemoryFeed, SparseRows
 from . import principal
 
 CHUNK = 4096
+ENTRIES = 2**23
+"""Values of sparse rows that are written out at a time."""
 LARGE_GAP = 0.15
 EXACT = 1e-9
 """Errors below this share of the variance are float noise: the reconstruction is exact."""
@@ -117,7 +120,11 @@ def _rows(tensors: dict[str, Tensor]) -> int:
 
 
 def _batches(processor: Processor, tensors: dict[str, Tensor]) -> Iterator[Batch]:
-    yield from MemoryFeed(tensors, processor.collate).batches(CHUNK)
+    width = prod(processor.target_shape)
+    sparse = any(isinstance(held, SparseRows) for held in tensors.values())
+    rows = min(CHUNK, max(1, ENTRIES // width)) if sparse else CHUNK
+    for batch in MemoryFeed(tensors, processor.collate).batches(rows):
+        yield batch.dense()
 
 
 @torch.no_grad()
