@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.sparse import csr_array
 from sklearn.datasets import load_digits
 
 from diabolo.core import Processor, Windowed, lookup, make, names
@@ -46,6 +47,11 @@ def texts() -> list[str]:
     return ["a fine day", "a day, a night and a day", "", "naïve café 🎉", "人工智能 学习", "fine and fine again"]
 
 
+def baskets() -> csr_array:
+    random = np.random.default_rng(0)
+    return csr_array((random.random((12, 9)) < 0.4).astype(np.float32))
+
+
 def sounds() -> list[Sound]:
     time = np.arange(1600) / 8000
     tones = [np.sin(2 * np.pi * hertz * time[: 1600 - 200 * place]) for place, hertz in enumerate((200, 300, 440))]
@@ -60,6 +66,7 @@ EXAMPLES: dict[str, Case] = {
     "counts": (lambda: load_digits().data[:12], close),
     "image": (lambda: load_digits().images[:12].astype(np.uint8), close),
     "sequence": (sequences, lambda rows, back: all(map(close, rows, back))),
+    "interactions": (baskets, lambda rows, back: bool((rows.toarray() == np.round(back)).all())),
     "text": (texts, same),
     "bag-of-words": (texts, same),
     "video": (clips, lambda rows, back: all((a.frames == b.frames).all() for a, b in zip(rows, back, strict=True))),
@@ -88,7 +95,7 @@ def test_rows_come_back(case: tuple[str, Processor, Any]) -> None:
     name, processor, rows = case
     if name in LOSSY:
         pytest.skip("keeps less than the rows hold")
-    batch = processor.collate(processor.encode(rows))
+    batch = processor.collate(processor.encode(rows)).dense()
     target = batch.target
     if (
         batch.scored is not None
@@ -142,9 +149,9 @@ def test_the_usual_loss_is_smallest_at_the_target(case: tuple[str, Processor, An
     _, processor, rows = case
     batch = processor.collate(processor.encode(rows))
     cost = make("loss", processor.defaults()["loss"], shape=processor.target_shape)
-    output = torch.zeros(len(batch), *cost.recon_shape(processor.target_shape))
+    output = torch.zeros(len(batch.x), *cost.recon_shape(processor.target_shape))
     per_row = cost(output, batch.target, batch.scored)
-    assert per_row.shape == (len(batch),) and bool(per_row.isfinite().all())
+    assert per_row.shape == (len(batch.x),) and bool(per_row.isfinite().all())
 
 
 def test_padding_is_never_scored(case: tuple[str, Processor, Any]) -> None:

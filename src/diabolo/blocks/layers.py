@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from ..core.errors import UsageError, out_of_range, unknown
 from ..core.registry import lookup, register
+from ..core.sparse import is_sparse
 
 for _name, _activation in {
     "relu": nn.ReLU,
@@ -129,7 +130,17 @@ class Mlp(nn.Module):
         return self.stages[-1][0]  # type: ignore[index, return-value]
 
     def forward(self, x: Tensor) -> Tensor:
+        if is_sparse(x):
+            return self._from_sparse(x)
         for stage in self.stages:
             for layer in stage:  # type: ignore[attr-defined]
                 x = layer(x)
+        return x
+
+    def _from_sparse(self, x: Tensor) -> Tensor:
+        """The first layer sums the rows of its weights that the entries pick; the rest is as ever."""
+        x = x @ self.first.weight.T + self.first.bias
+        layers = [layer for stage in self.stages for layer in stage.children()]
+        for layer in layers[1:]:
+            x = layer(x)
         return x

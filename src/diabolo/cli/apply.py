@@ -9,6 +9,9 @@ import typer
 
 from .options import DataArg, ForceOpt, ModelArg, OutOpt, Reading, bar, read, reads_data, tell
 
+USERS = 512
+"""Users whose scores of all items are held at a time."""
+
 CodesArg = Annotated[
     str, typer.Argument(metavar="CODES", help="Codes that 'diabolo encode' wrote: .npy, .parquet or .csv.")
 ]
@@ -29,9 +32,15 @@ def encode(model: ModelArg, data: DataArg, out: OutOpt, reading: Reading, force:
 
 @reads_data
 def reconstruct(model: ModelArg, data: DataArg, out: OutOpt, reading: Reading, force: ForceOpt = False) -> None:
-    """Write DATA as it comes back through the code: arrays to .npy, tables to .parquet/.csv, pictures to a folder."""
+    """Write DATA as it comes back through the code: arrays to .npy, tables to .parquet/.csv, pictures to a folder.
+
+    Of interactions: the 20 items of the highest scores of every user, without those the user has.
+    """
     fitted = _open(model, out, force, pictures=True)
     source = read(data, model=fitted, **reading)
+    if source.modality == "interactions" and out.suffix != ".npy":
+        _write(out, _recommended(fitted, source), None, force, "recommendation")
+        return
     _over(out, lambda piece: _named(fitted, fitted.reconstruct(piece), out), source, force, "row", fitted)
 
 
@@ -135,6 +144,21 @@ def _open(path: Path, out: Path, force: bool, *, pictures: bool) -> Any:
     if isinstance(fitted.processor_, TableProcessor) and pictures:
         check_out(out, force=force, suffixes=tuple(name for name in SUFFIXES if name != ".npy"))
     return fitted
+
+
+def _recommended(model: Any, source: Any) -> Any:
+    """The items of the highest scores of each user, without those the user has: user, item and score."""
+    from ..core.errors import require
+    from ..data.write_interactions import top_items
+
+    users = range(len(source)) if source.keys is None else source.keys["user"]
+    names = list(users)
+    parts = []
+    for begin in range(0, len(source), USERS):
+        part = source.take(slice(begin, begin + USERS))
+        scores = model.reconstruct(part)
+        parts.append(top_items(scores, part.rows, names[begin : begin + USERS], source.columns))
+    return require("pandas", "table", "a table of items").concat(parts, ignore_index=True)
 
 
 def _named(model: Any, rows: Any, out: Path) -> Any:

@@ -259,7 +259,7 @@ def _as_trained(model: Any, given: dict[str, Any]) -> None:
     columns = processor.columns if isinstance(processor, TableProcessor) else trained.get("columns")
     if trained.get("as_") in OWN:
         given.update({name: given[name] or trained.get(name) for name in ("column", "time", "processor")})
-        given.update(keep=trained.get("key", ()), labels=trained.get("target"))
+        given.update(columns=trained.get("columns"), keep=trained.get("key", ()), labels=trained.get("target"))
         return
     if columns:
         given.update(columns=columns, keep=trained.get("key", ()), labels=trained.get("target"))

@@ -29,6 +29,8 @@ def describe_rows(processor: Any, source: Any = None) -> str:
     if picture:
         colours = f" in {shape[2]} channels" if len(shape) > 2 else ""
         return f"pictures of {shape[0]}x{shape[1]} (height x width){colours}"
+    if processor.part_name == "interactions":
+        return f"users with their interactions, among {shape[0]:,} items"
     return f"rows of {by(shape)} values"
 
 

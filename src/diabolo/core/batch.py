@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 from torch import Tensor
 from torch.distributions import Distribution
 
+from .sparse import dense, repeated
+
 R = TypeVar("R", bound="Record")
 
 
@@ -47,10 +49,11 @@ class Record:
 class Batch(Record):
     """What one step sees.
 
-    x       (B, *S)   what the encoder is given
-    target  (B, *T)   what the decoder must give back; None where it must not know (reconstruction)
+    x       (B, *S)   what the encoder is given; may be sparse (torch CSR) where S is one axis
+    target  (B, *T)   what the decoder must give back, may be sparse; None where it must not know (reconstruction)
     mask    (B, *P)   bool, True at real positions that the encoder may look at; None: all are
-    scored  (B, *T')  bool, True where reconstruction counts; T' is a prefix of T; None: everywhere
+    scored  (B, *T')  bool, True where reconstruction counts; T' is a prefix of T; None: everywhere;
+                      sparse with a sparse target: the entries that are stored
     cond    (B, C)    what both sides are told (class, covariates); None: nothing
     label   (B,) or (B, K)  what is known of a row beside x: a class (long, -1: unknown) or numbers (NaN: unknown)
     """
@@ -67,7 +70,11 @@ class Batch(Record):
 
     def repeat(self, draws: int) -> Batch:
         """Every row ``draws`` times, one after the other: what stands beside several draws of z for each row."""
-        return self if draws == 1 else self.map(lambda tensor: tensor.repeat_interleave(draws, 0))
+        return self if draws == 1 else self.map(lambda tensor: repeated(tensor, draws))
+
+    def dense(self) -> Batch:
+        """The same batch with the zeros of sparse tensors written out."""
+        return self.map(dense)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from torch.distributions import Distribution
 from .batch import Batch, Latent, Output
 from .registry import Spec
 from .schedules import Schedule, scheduled
+from .sparse import dense, is_sparse
 
 if TYPE_CHECKING:
     from .module import AutoencoderModule
@@ -38,6 +39,10 @@ class Decoder(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, z: Tensor, batch: Batch | None = None) -> Tensor: ...
+
+
+class TakesSparse(ABC):  # noqa: B024
+    """A part that works on sparse rows (torch CSR) as they are; every other one is given them dense."""
 
 
 class Centred(ABC):
@@ -160,7 +165,14 @@ class ReconstructionLoss(nn.Module, ABC):
 
     def forward(self, recon: Tensor, target: Tensor, scored: Tensor | None = None) -> Tensor:
         """Cost of each sample (B,), over the entries that are scored."""
+        if is_sparse(target):
+            return self.over_stored(recon, target, scored)
         return self.per_sample(recon, target) if scored is None else self.over_scored(recon, target, scored)
+
+    def over_stored(self, recon: Tensor, target: Tensor, scored: Tensor | None) -> Tensor:
+        """The cost (B,) of a sparse target, ``scored`` None or sparse too; a loss that can reads its entries alone."""
+        whole = dense(target)
+        return self.per_sample(recon, whole) if scored is None else self.over_scored(recon, whole, dense(scored))
 
     def over_scored(self, recon: Tensor, target: Tensor, scored: Tensor) -> Tensor:
         """The cost of the scored entries alone (B,); a loss whose entries depend on each other says it its own way."""

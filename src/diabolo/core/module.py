@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from .batch import Batch, Latent, Output
 from .errors import ModelError
-from .interfaces import Bottleneck, Decoder, Encoder, Prior
+from .interfaces import Bottleneck, Decoder, Encoder, Prior, TakesSparse
+from .sparse import dense
 
 
 class AutoencoderModule(nn.Module):
@@ -51,6 +52,8 @@ class AutoencoderModule(nn.Module):
 
     def features(self, x: Tensor, mask: Tensor | None = None, cond: Tensor | None = None) -> Any:
         """What the encoder gives for x; a tuple, coarse to fine, where it is a pyramid."""
+        if not isinstance(self.encoder, TakesSparse) or self.shift is not None:
+            x = dense(x)
         if self.shift is not None:
             x = (x - self.shift) * (1 / self.scale)
         return self.encoder(x, mask, cond)

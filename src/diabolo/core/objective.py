@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .batch import Batch, Output
-from .interfaces import Penalty, ReconstructionLoss
+from .interfaces import Penalty, ReconstructionLoss, TakesSparse
 from .module import AutoencoderModule
 from .schedules import Schedule, value_at
 
@@ -66,7 +66,8 @@ class Objective(nn.Module):
             if penalty.batchwise and not batchwise:
                 continue
             weight = value_at(penalty.weight, step, total)  # type: ignore[arg-type]
-            terms[_unused(penalty.name, terms)] = weight * penalty(module, spread, out)  # type: ignore[arg-type, operator]
+            seen = spread if isinstance(penalty, TakesSparse) else spread.dense()
+            terms[_unused(penalty.name, terms)] = weight * penalty(module, seen, out)  # type: ignore[arg-type, operator]
         if draws == 1:
             return terms
         return self._over_draws(terms, len(batch), out, step, total)

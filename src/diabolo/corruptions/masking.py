@@ -5,15 +5,17 @@ from __future__ import annotations
 import dataclasses
 
 import torch
+from torch import Tensor
 
 from ..core.batch import Batch
 from ..core.errors import out_of_range
-from ..core.interfaces import Corruption
+from ..core.interfaces import Corruption, TakesSparse
 from ..core.registry import register
+from ..core.sparse import dense, is_sparse, with_values
 
 
 @register("corruption", "masking")
-class Masking(Corruption):
+class Masking(Corruption, TakesSparse):
     """Each entry is replaced by one value, independently and with the same probability.
 
         x̃ᵢ = value  with probability share,   xᵢ otherwise
@@ -42,5 +44,10 @@ class Masking(Corruption):
         self.share, self.value = float(share), float(value)
 
     def __call__(self, batch: Batch, generator: torch.Generator | None = None) -> Batch:
-        hidden = torch.empty_like(batch.x, dtype=torch.bool).bernoulli_(self.share, generator=generator)
-        return dataclasses.replace(batch, x=batch.x.masked_fill(hidden, self.value))
+        if is_sparse(batch.x) and self.value == 0:  # zeros hide nothing, so the entries are all there is to draw for
+            return dataclasses.replace(batch, x=with_values(batch.x, lambda values: self._masked(values, generator)))
+        return dataclasses.replace(batch, x=self._masked(dense(batch.x), generator))
+
+    def _masked(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
+        hidden = torch.empty_like(x, dtype=torch.bool).bernoulli_(self.share, generator=generator)
+        return x.masked_fill(hidden, self.value)

@@ -8,6 +8,7 @@ from .process_array import ArrayProcessor
 from .process_binary import BinaryProcessor
 from .process_counts import CountProcessor
 from .process_image import ImageProcessor
+from .process_interactions import InteractionProcessor
 from .process_sequence import SequenceProcessor, is_ragged
 from .process_table import TableProcessor
 from .process_text import TextProcessor
@@ -28,6 +29,7 @@ __all__ = [
     "Clip",
     "CountProcessor",
     "ImageProcessor",
+    "InteractionProcessor",
     "MemoryFeed",
     "Row",
     "SequenceProcessor",

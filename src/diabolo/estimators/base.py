@@ -24,9 +24,17 @@ from ..train.device import threads_for
 from . import after, again, choose, from_disk, saving, start, transfer
 from .labels import Labels, beside
 from .recipe import Choice, Recipe
-from .rows import at_least_two, bare, of_windows, read_rows, rows_in, whole_lanes, without_padding
-
-CHUNK = 4096
+from .rows import (
+    CHUNK,
+    at_least_two,
+    bare,
+    chunk_for,
+    of_windows,
+    read_rows,
+    rows_in,
+    whole_lanes,
+    without_padding,
+)
 
 
 class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
@@ -351,8 +359,9 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         tensors = self.processor_.encode(rows)
         beside = {} if y is None else self._beside(X, y, rows_in(tensors), fitting=False)
         feed = self._feed({**tensors, **beside})
-        with torch.inference_mode(), threads_for(2.0 * self._largest * min(len(feed), CHUNK)):
-            parts = [function(batch) for batch in feed.batches(CHUNK)]
+        rows = chunk_for(tensors, prod(self.processor_.target_shape))
+        with torch.inference_mode(), threads_for(2.0 * self._largest * min(len(feed), rows)):
+            parts = [function(batch) for batch in feed.batches(rows)]
             return (parts[0] if len(parts) == 1 else torch.cat(parts)).numpy()
 
     # describing and saving ----------------------------------------------------------------------------------
@@ -376,4 +385,5 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         tags.non_deterministic = False
+        tags.input_tags.sparse = True
         return tags

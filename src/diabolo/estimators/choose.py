@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..core import Batch, Processor, Spec, make
 from ..core.interfaces import Shape
+from ..core.sparse import dense, is_sparse, rows_at
 from .recipe import Choice, Recipe
 
 VARIANCE = 0.9
@@ -25,14 +26,27 @@ CONV_FROM = 3000
 NARROW, FEW_STEPS, STEPS = 32, 600, 1200
 """Rows of at most 32 values settle in half the steps, if no layer is small: small ones move by small steps."""
 SMALL = 10_000
+PIECE = 128
+"""Sparse rows written out at a time."""
 
 
 def spectrum(rows: Tensor) -> Tensor:
     """Variances along the principal axes of (N, *S) rows, largest first."""
+    if is_sparse(rows):
+        return _sparse_spectrum(rows)
     flat = rows.flatten(1).double()
     centred = flat - flat.mean(0)
     small = centred @ centred.T if len(centred) < centred.shape[1] else centred.T @ centred
     return torch.linalg.eigvalsh(small).flip(0).clamp_min(0) / max(1, len(flat) - 1)
+
+
+def _sparse_spectrum(rows: Tensor) -> Tensor:
+    """The same from the products of the rows with each other, which stay small."""
+    rows = rows.double()
+    parts = torch.arange(len(rows)).split(PIECE)
+    products = torch.cat([rows @ dense(rows_at(rows, part)).T for part in parts], 1)
+    centred = products - products.mean(0) - products.mean(1, keepdim=True) + products.mean()
+    return torch.linalg.eigvalsh(centred).flip(0).clamp_min(0) / max(1, len(products) - 1)
 
 
 def code_size(sample: Batch) -> Choice:

@@ -13,10 +13,25 @@ from torch import Tensor
 
 from ..core import Batch, Processor, Windowed
 from ..core.errors import DataError
-from ..data import OWN, SequenceProcessor, Source, Stored, TableProcessor, align, is_frame, is_ragged, kind_of
+from ..core.sparse import is_sparse, rows_at
+from ..data import (
+    OWN,
+    SequenceProcessor,
+    Source,
+    SparseRows,
+    Stored,
+    TableProcessor,
+    align,
+    is_frame,
+    is_ragged,
+    kind_of,
+)
 from ..data import open as open_source
 
 LANES = 32
+CHUNK = 4096
+ENTRIES = 2**23
+"""Outputs for sparse rows, which are wide, that are held at a time."""
 HIDDEN = ("binary", *OWN)
 """Kinds that the rows alone may not show."""
 WINDOWED = ("audio", "video", "series")
@@ -33,12 +48,18 @@ def read_rows(estimator: Any, X: Any, fitting: bool) -> Any:
         return X if isinstance(X, Source) else Source(X)
     rows = _checked(estimator, X, fitting)
     hidden = fitting and isinstance(X, Source) and (X.modality in HIDDEN or X.processor is not None)
-    return Source(rows, X.modality, processor=X.processor) if hidden else rows
+    return Source(rows, X.modality, columns=X.columns, processor=X.processor) if hidden else rows
 
 
 def bare(rows: Any) -> Any:
     """The rows of a `Source`, or what was given."""
     return rows.rows if isinstance(rows, Source) else rows
+
+
+def chunk_for(tensors: dict[str, Any], width: int) -> int:
+    """How many rows to work on at a time; sparse ones come back dense, so that wide ones are taken fewer at a time."""
+    sparse = any(isinstance(held, SparseRows) for held in tensors.values())
+    return min(CHUNK, max(LANES, ENTRIES // width)) if sparse else CHUNK
 
 
 def rows_in(tensors: dict[str, Tensor]) -> int:
@@ -120,4 +141,10 @@ def whole_lanes(batch: Batch) -> Batch:
     A sigmoid rounds differently in the last few entries of a tensor: whole lanes keep rows independent of order.
     """
     extra = -len(batch) % LANES
-    return batch.map(lambda t: torch.cat([t, t[-1:].expand(extra, *t.shape[1:])])) if extra else batch
+    return batch.map(lambda t: _lengthened(t, extra)) if extra else batch
+
+
+def _lengthened(t: Tensor, extra: int) -> Tensor:
+    if is_sparse(t):
+        return rows_at(t, torch.arange(len(t) + extra, device=t.device).clamp_max(len(t) - 1))
+    return torch.cat([t, t[-1:].expand(extra, *t.shape[1:])])

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from ..core import AutoencoderModule, Batch, Centred, FromData, Processor, Redrawn, Sized
+from ..core.interfaces import TakesSparse
+from ..core.sparse import column_means, dense, is_sparse, observed_means
 from ..train import Stage
 from .recipe import Recipe
 
@@ -22,6 +24,9 @@ def centre(recipe: Recipe, sample: Batch) -> None:
     """
     if not sample.x.is_floating_point():
         return  # tokens have no mean
+    if is_sparse(sample.target):
+        _start_sparse(recipe, sample)
+        return
     if sample.mask is not None:
         _centre_padded(recipe, sample, sample.mask)
         return
@@ -54,6 +59,15 @@ def _centre_padded(recipe: Recipe, sample: Batch, mask: Tensor) -> None:
         module.decoder.centre(start)
 
 
+def _start_sparse(recipe: Recipe, sample: Batch) -> None:
+    """Rows of many columns, nearly all zero, stay as they are; the decoder starts at the columns' means."""
+    module, loss = recipe.module, recipe.objective.loss
+    loss.measure(sample.target if isinstance(loss, TakesSparse) else dense(sample.target))
+    start = loss.start(observed_means(sample.target) if sample.scored is not None else column_means(sample.target))
+    if start is not None and isinstance(module.decoder, Centred):
+        module.decoder.centre(start)
+
+
 def _as_the_whole(stage: Stage, module: AutoencoderModule) -> None:
     """A stage that is given the data sees them as the whole module does; a label keeps its own units."""
     if stage.inputs is None and stage.module is not module and module.shift is not None:
@@ -75,7 +89,7 @@ def from_data(recipe: Recipe, sample: Batch, rows: int) -> None:
             if isinstance(part, FromData) and id(part) not in seen:
                 seen.add(id(part))
                 with torch.no_grad():
-                    part.begin(stage.module, stage.prepare(sample))
+                    part.begin(stage.module, stage.prepare(sample).dense())
 
 
 def redraw(processor: Processor) -> Callable[[Batch], Batch] | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
+from ..core.interfaces import TakesSparse
 from ..core.registry import register
 from .location import Location
 
 
 @register("loss", "absolute")
-class Absolute(Location):
+class Absolute(Location, TakesSparse):
     """Sum of absolute errors; its minimiser is the conditional median, so outliers pull less.
 
         cost(x, x̂) = Σᵢ |x̂ᵢ − xᵢ|,    x̂ = link(recon)

@@ -9,12 +9,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..core.errors import out_of_range
+from ..core.interfaces import TakesSparse
 from ..core.registry import register
 from .location import Location
 
 
 @register("loss", "huber")
-class Huber(Location):
+class Huber(Location, TakesSparse):
     """Smooth for small errors, robust to large ones.
 
         cost(x, x̂) = Σᵢ  ½ dᵢ²               where |dᵢ| ≤ δ

@@ -10,7 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..core.errors import UsageError, out_of_range
-from ..core.interfaces import ReconstructionLoss
+from ..core.interfaces import ReconstructionLoss, TakesSparse
+from ..core.sparse import places, row_sums
 
 EDGE = 0.01
 """Share of the range that a starting value keeps from its bounds, where a sigmoid's gradient vanishes."""
@@ -55,6 +56,14 @@ class Location(ReconstructionLoss):
             return mean
         low, high = self.bounds
         return torch.logit(((mean - low) / (high - low)).clamp(EDGE, 1 - EDGE))
+
+    def over_stored(
+        self, recon: Float[Tensor, "b s"], target: Float[Tensor, "b s"], scored: Tensor | None
+    ) -> Float[Tensor, " b"]:
+        """Where only what is stored is scored, nothing else is read."""
+        if scored is None or not isinstance(self, TakesSparse):
+            return super().over_stored(recon, target, scored)
+        return row_sums(target, self.elementwise(recon[places(target)], target.values()))
 
 
 class _SquaredNorm(torch.autograd.Function):

@@ -8,12 +8,13 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from ..core.interfaces import TakesSparse
 from ..core.registry import register
 from .location import Location
 
 
 @register("loss", "log-cosh")
-class LogCosh(Location):
+class LogCosh(Location, TakesSparse):
     """The logarithm of the hyperbolic cosine of the error.
 
         cost(x, x̂) = Σᵢ log cosh dᵢ,    d = link(recon) − x;    ½ d² near 0, |d| − log 2 far away

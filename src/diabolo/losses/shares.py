@@ -11,8 +11,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ..core.errors import out_of_range
-from ..core.interfaces import ReconstructionLoss, widened
+from ..core.interfaces import ReconstructionLoss, TakesSparse, widened
 from ..core.registry import register
+from ..core.sparse import is_sparse, places, row_sums
 from .poisson import RAREST, check_counts
 
 OVER = ("row", "last")
@@ -69,8 +70,9 @@ class Shares(ReconstructionLoss):
 
     def measure(self, target: Float[Tensor, " b *s"]) -> None:
         """Take the mean total of a row; negative data are refused."""
-        check_counts(str(getattr(type(self), "part_name", "")), target)
-        total = target.sum(self.axes(target.ndim)).mean()
+        values = target.values() if is_sparse(target) else target
+        check_counts(str(getattr(type(self), "part_name", "")), values)
+        total = values.sum() / len(target) if is_sparse(target) else target.sum(self.axes(target.ndim)).mean()
         self.total.copy_(torch.where(total > 0, total, 1.0))
 
     def start(self, mean: Float[Tensor, "*s"]) -> Float[Tensor, "*s"]:
@@ -80,7 +82,7 @@ class Shares(ReconstructionLoss):
 
 
 @register("loss", "multinomial")
-class Multinomial(Shares):
+class Multinomial(Shares, TakesSparse):
     """Minus the log-mass of a bag of counts, in nats, up to a constant of the data.
 
         cost(x, r) = −Σᵢ xᵢ log πᵢ,    π = softmax(r) over the row
@@ -103,3 +105,13 @@ class Multinomial(Shares):
         self, log_shares: Float[Tensor, " b *s"], target: Float[Tensor, " b *s"], keep: Bool[Tensor, " b *s"] | None
     ) -> Float[Tensor, " b *s"]:
         return -target * log_shares
+
+    def over_stored(
+        self, recon: Float[Tensor, "b s"], target: Float[Tensor, "b s"], scored: Tensor | None
+    ) -> Float[Tensor, " b"]:
+        """−Σᵢ xᵢ rᵢ + log Σⱼ exp rⱼ · Σᵢ xᵢ: the logits are read where something was counted."""
+        if scored is not None:
+            return super().over_stored(recon, target, scored)
+        values = target.values()
+        read = row_sums(target, values * recon[places(target)])
+        return torch.logsumexp(recon, 1) * row_sums(target, values) - read

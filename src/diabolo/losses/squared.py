@@ -5,12 +5,13 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
+from ..core.interfaces import TakesSparse
 from ..core.registry import register
 from .location import Location, squared_norm
 
 
 @register("loss", "squared")
-class Squared(Location):
+class Squared(Location, TakesSparse):
     """Squared Euclidean distance between data and reconstruction; a distance, not a likelihood.
 
         cost(x, x̂) = Σᵢ (x̂ᵢ − xᵢ)²,    x̂ = link(recon)

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from ..blocks.layers import Mlp, activation
 from ..core import Batch, Centred, Decoder, Encoder, Network, StepHook, register
-from ..core.errors import UsageError
-from ..core.interfaces import Shape
+from ..core.errors import UsageError, out_of_range
+from ..core.interfaces import Shape, TakesSparse
+from ..core.sparse import is_sparse, with_values
 
 
 @register("network", "dense")
@@ -26,7 +27,8 @@ class Dense(Network):
     autoencoder), ``activation``, ``norm`` (none, batch, layer), ``dropout`` in [0, 1), ``tied``: the decoder's
     weights are the encoder's, transposed (Vincent et al. 2010), only the biases are its own; ``atoms``: the columns of
     the decoder's first layer, one for each value of the code, keep norm 1, and a linear encoder starts as their
-    transpose (Bricken et al. 2023; Gao et al. 2024): a dictionary for sparse codes.
+    transpose (Bricken et al. 2023; Gao et al. 2024): a dictionary for sparse codes; ``hides`` in [0, 1): dropout on the
+    input itself (Liang et al. 2018). Sparse rows go through the first layer as they are.
 
     >>> encoder, decoder = Dense(hidden=(8,)).build((4,), 2, 2, (4,))
     >>> decoder(encoder(torch.zeros(3, 4))).shape
@@ -41,15 +43,18 @@ class Dense(Network):
         dropout: float = 0.0,
         tied: bool = False,
         atoms: bool = False,
+        hides: float = 0.0,
     ) -> None:
         if tied and atoms:
             raise UsageError("tied and atoms exclude each other: tied weights cannot keep norm 1 on one side only.")
         self.hidden, self.activation, self.norm = tuple(int(width) for width in hidden), activation, norm
-        self.dropout, self.tied, self.atoms = float(dropout), bool(tied), bool(atoms)
+        self.dropout, self.tied, self.atoms, self.hides = float(dropout), bool(tied), bool(atoms), float(hides)
+        if not 0 <= self.hides < 1:
+            raise out_of_range("hides", "in [0, 1)", hides)
 
     def build(self, shape: Shape, features: int, code: int, out_shape: Shape) -> tuple[Encoder, Decoder]:
         options = (self.activation, self.norm, self.dropout)
-        encoder = DenseEncoder((prod(shape), *self.hidden, features), *options)
+        encoder = DenseEncoder((prod(shape), *self.hidden, features), *options, self.hides)
         if not self.tied:
             kind = AtomDecoder if self.atoms else DenseDecoder
             decoder = kind((code, *reversed(self.hidden), prod(out_shape)), out_shape, *options)
@@ -65,17 +70,25 @@ class Dense(Network):
         return encoder, TiedDecoder(encoder, out_shape, self.activation)
 
 
-class DenseEncoder(Encoder, Centred):
-    """(B, *S) flattened, through the stack, to (B, F)."""
+class DenseEncoder(Encoder, Centred, TakesSparse):
+    """(B, *S) flattened, or sparse (B, S), through the stack, to (B, F)."""
 
-    def __init__(self, sizes: Sequence[int], act: str, norm: str, dropout: float) -> None:
+    def __init__(self, sizes: Sequence[int], act: str, norm: str, dropout: float, hides: float = 0.0) -> None:
         super().__init__()
-        self.body = Mlp(sizes, act, norm, dropout)
+        self.body, self.hides = Mlp(sizes, act, norm, dropout), hides
 
     def forward(
         self, x: Float[Tensor, "b *s"], mask: Tensor | None = None, cond: Tensor | None = None
     ) -> Float[Tensor, "b f"]:
-        return self.body(x.flatten(1))
+        return self.body(self._shown(x.flatten(1)))
+
+    def _shown(self, x: Tensor) -> Tensor:
+        if not self.hides or not self.training:
+            return x
+        return with_values(x, self._dropped) if is_sparse(x) else self._dropped(x)
+
+    def _dropped(self, values: Tensor) -> Tensor:
+        return F.dropout(values, self.hides)
 
     def centre(self, value: Tensor) -> None:
         """Start as if the data were centred: the first layer's bias takes ``-W value``."""

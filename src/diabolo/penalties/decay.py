@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..core.batch import Batch, Output
 from ..core.errors import out_of_range
-from ..core.interfaces import Penalty
+from ..core.interfaces import Penalty, TakesSparse
 from ..core.module import AutoencoderModule
 from ..core.registry import register
 
@@ -18,7 +18,7 @@ SIDES = ("both", "encoder", "decoder")
 
 
 @register("penalty", "weight-decay")
-class WeightDecay(Penalty):
+class WeightDecay(Penalty, TakesSparse):
     """Half the squared norm of the weight matrices of encoder and decoder.
 
         ½ Σ w²     over parameters with two or more dimensions; biases and norms' gains are free

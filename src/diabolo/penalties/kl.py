@@ -12,14 +12,14 @@ from torch.distributions import Distribution, Independent, Normal, kl_divergence
 from ..blocks.chain import Chain
 from ..core.batch import Batch, Output
 from ..core.errors import UsageError, out_of_range
-from ..core.interfaces import Penalty, StepHook
+from ..core.interfaces import Penalty, StepHook, TakesSparse
 from ..core.module import AutoencoderModule
 from ..core.registry import register
 from ..core.schedules import scheduled, value_at
 
 
 @register("penalty", "kl")
-class KL(Penalty, StepHook):
+class KL(Penalty, StepHook, TakesSparse):
     """Kullback–Leibler divergence of q(z | x) from p(z), in nats a sample.
 
         KL(q ‖ p) = E_q[log q(z | x) − log p(z)];    two Gaussians: ½ Σⱼ (μⱼ² + σⱼ² − 1 − log σⱼ²)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,12 @@ from torch import Tensor
 from ..core import Batch, Feed, Processor
 from ..core.errors import DataError, ModelError
 from ..core.metrics import Interval, bootstrap_mean, bootstrap_ratio, squared_error
-from ..data import MemoryFeed
+from ..data import MemoryFeed, SparseRows
 from . import principal
 
 CHUNK = 4096
+ENTRIES = 2**23
+"""Values of sparse rows that are written out at a time."""
 Rows = dict[str, Tensor] | Feed
 LARGE_GAP = 0.15
 EXACT = 1e-9
@@ -81,11 +84,11 @@ def compare(model: Any, train: Rows, held_out: Rows, *, seed: int = 0) -> Compar
         if not len(rows):
             raise DataError(f"{name} has no rows; a comparison needs at least one on both sides.")
     linear = principal.fit(
-        lambda: (batch.target.flatten(1).double().numpy() for batch in train.batches(CHUNK)),
+        lambda: (batch.target.flatten(1).double().numpy() for batch in _batches(processor, train)),
         int(model.n_components_),
     )
     errors = _held_out_errors(model, linear, held_out)
-    train_error = float(np.concatenate([_model_error(model, batch) for batch in train.batches(CHUNK)]).mean())
+    train_error = float(np.concatenate([_model_error(model, batch) for batch in _batches(processor, train)]).mean())
     return _judge(model, linear, errors, train_error, seed)
 
 
@@ -114,6 +117,14 @@ def column_widths(processor: Processor) -> list[int]:
     return [int(width) for _, width in (loss.params.get("columns", ()) if loss is not None else ())]
 
 
+def _batches(processor: Processor, rows: Feed) -> Iterator[Batch]:
+    """Dense batches, of fewer rows where they were sparse."""
+    sparse = isinstance(rows, MemoryFeed) and any(isinstance(held, SparseRows) for held in rows.tensors.values())
+    size = min(CHUNK, max(1, ENTRIES // prod(processor.target_shape))) if sparse else CHUNK
+    for batch in rows.batches(size):
+        yield batch.dense()
+
+
 @torch.no_grad()
 def _model_error(model: Any, batch: Batch) -> ndarray:
     """Squared error (B,) of the model's reconstruction, in evaluation mode and on the module's device."""
@@ -138,7 +149,7 @@ def _model_error(model: Any, batch: Batch) -> ndarray:
 
 def _held_out_errors(model: Any, linear: principal.Principal, rows: Feed) -> dict[str, ndarray]:
     found: dict[str, list[ndarray]] = {name: [] for name in METHODS}
-    for batch in rows.batches(CHUNK):
+    for batch in _batches(model.processor_, rows):
         shape, mask = batch.target.shape, entry_mask(batch, model.processor_)
         data = batch.target.double().numpy()
         projected = linear.reconstruct(data.reshape(len(data), -1)).reshape(shape)

@@ -89,6 +89,7 @@ def closed_form(stage: Stage) -> ClosedForm | None:
         and type(objective.loss) is Squared
         and objective.reconstruction == 1
         and not objective.penalties
+        and encoder.hides == 0
         and all(p.requires_grad for p in module.parameters())
     )
     if not plain:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from ..core import Batch, Feed, Schedule, Spec
+from ..core.sparse import is_sparse
 from .stage import Stage
 
 if TYPE_CHECKING:
@@ -59,4 +60,7 @@ def _first_rows(feed: Feed | None) -> list[Tensor]:
 
 def _add(digest: Any, tensors: Sequence[Tensor | nn.Parameter]) -> None:
     for tensor in tensors:
+        if is_sparse(tensor):
+            _add(digest, [tensor.crow_indices(), tensor.col_indices(), tensor.values()])
+            continue
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())

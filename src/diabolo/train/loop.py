@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..core import Batch, Feed, Output, SelfTrained, StepHook, make
 from ..core.errors import Interrupted, TrainingError
+from ..core.sparse import is_sparse
 from . import state
 from .callbacks import Callback
 from .closed_form import closed_form
@@ -273,7 +274,7 @@ class Loop:
         if device.type != "cpu":
             batch = batch.map(lambda tensor: tensor.to(device, non_blocking=True))
         batch = stage.prepare(batch)
-        seen = stage.corruption(batch) if stage.corruption is not None else batch
+        seen = stage.corrupted(batch)
         rate = self._rate(self.step)
         main = self._players[0][1]
         with self._only(main):
@@ -293,7 +294,7 @@ class Loop:
         return total, terms, out
 
     def _main_loss(self, seen: Batch) -> Tensor:
-        if self._closed is not None and seen.scored is None:
+        if self._closed is not None and seen.scored is None and not is_sparse(seen.x):
             total = self._closed(seen)
             terms = {"reconstruction": total}
         else:
@@ -308,7 +309,7 @@ class Loop:
         return self._last
 
     def _move_own(self, part: SelfTrained, player: Player, seen: Batch, rate: float) -> None:
-        out = self._out.detach()
+        out, seen = self._out.detach(), seen.dense()
 
         def closure() -> Tensor:
             loss = part.own_loss(self.stage.module, seen, out)
@@ -333,7 +334,7 @@ class Loop:
             for batch in feed.batches(max(self.batch_size, 1024)):
                 batch = self.stage.prepare(batch.map(lambda tensor: tensor.to(self.device.torch)))
                 if self.stage.corruption is not None and self.stage.corruption.defines_task:
-                    batch = self.stage.corruption(batch)
+                    batch = self.stage.corrupted(batch)
                 out = self.stage.module(batch)
                 total, terms = self.stage.objective(self.stage.module, batch, out, self.total, self.total)
                 for name, value in {"loss": total, **terms}.items():

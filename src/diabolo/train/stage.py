@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from ..core import AutoencoderModule, Batch, Corruption, Feed, Objective
 from ..core.errors import UsageError
+from ..core.interfaces import TakesSparse
+from ..core.sparse import dense
 
 MIN_KNOWN = 10
 """Fewer rows of known label, held out, choose no epoch."""
@@ -78,9 +80,15 @@ class Stage:
             batch = self.redraw(batch)
         if self.inputs is not None:
             with torch.no_grad():
-                x = self.inputs(batch.x)
+                x = self.inputs(dense(batch.x))
             batch = replace(batch, x=x, target=x)
         return labelled(batch) if self.supervised else batch
+
+    def corrupted(self, batch: Batch) -> Batch:
+        """What the encoder is denied, taken out; sparse rows are written out for a corruption that needs it."""
+        if self.corruption is None:
+            return batch
+        return self.corruption(batch if isinstance(self.corruption, TakesSparse) else batch.dense())
 
 
 def labelled(batch: Batch) -> Batch:
