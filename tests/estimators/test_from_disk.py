@@ -102,3 +102,30 @@ def test_sounds_on_disk(tmp_path: Path) -> None:
     assert len(model.transform(stored)) > 30
     back, again = model.reconstruct(stored), model.reconstruct(whole)
     assert all(np.allclose(a.samples, b.samples, atol=1e-4) for a, b in zip(back, again, strict=True))
+
+
+@pytest.mark.parametrize("kind", ["lines", "csv", "parquet", "folder"])
+@pytest.mark.parametrize("processor", ["text(tokens='words', length=6)", "bag-of-words(min_count=1)"])
+def test_texts_on_disk(tmp_path: Path, kind: str, processor: str) -> None:
+    pytest.importorskip("tokenizers")
+    random = np.random.default_rng(0)
+    words = ["red", "blue", "fish", "bird", '"quoted', "人工", "x,y"]
+    texts = [" ".join(random.choice(words, 5)) for _ in range(400)]
+    path = tmp_path / {"lines": "t.txt", "csv": "t.csv", "parquet": "t.parquet", "folder": "t"}[kind]
+    if kind == "lines":
+        path.write_text("\n".join(texts))
+    elif kind == "folder":
+        path.mkdir()
+        for place, text in enumerate(texts):
+            (path / f"{place:03d}.txt").write_text(text)
+    else:
+        made = pd.DataFrame({"n": range(400), "text": texts})
+        made.to_csv(path, index=False) if kind == "csv" else made.to_parquet(path, row_group_size=90)
+    asked = {} if kind in ("lines", "folder") else {"column": "text"}
+    whole = data.open(path, processor=processor, **asked)
+    stored = data.open(path, processor=processor, memory=1, **asked)
+    assert any("stay on disk" in note for note in stored.notes) and len(stored) == 400
+    assert stored.rows.load().rows.tolist() == whole.rows.tolist() == texts
+    network = "dense" if processor.startswith("bag") else "recurrent(width=8)"
+    model = Autoencoder(3, network=network, trainer=trainer(), random_state=0).fit(stored)
+    np.testing.assert_allclose(model.transform(stored), model.transform(whole), atol=1e-5)

@@ -13,6 +13,7 @@ from ..core import Batch, Feed, Processor
 from ..core.errors import DataError
 from .feed import MIN_HELD, MemoryFeed
 from .record import Source
+from .sparse import cat
 from .stored import Stored, ahead, groups
 
 BUFFER = 16 << 20
@@ -59,7 +60,7 @@ class StoredFeed(Feed):
         """Batches of a size from pieces of any size; what is left over goes before the next piece."""
         rest: dict[str, Tensor] = {}
         for piece in pieces:
-            held = piece if not rest else {n: torch.cat([rest[n], t]) for n, t in piece.items()}
+            held = piece if not rest else {n: cat([rest[n], t]) for n, t in piece.items()}
             rows = len(next(iter(held.values())))
             begin = min(skip, rows)
             skip -= begin
@@ -97,7 +98,7 @@ class StoredFeed(Feed):
         stored = self.stored if stored is None else stored
         rows = max(1, BUFFER // self.row_bytes)
         pieces = [self.processor.encode(part.rows) for part in stored.parts(rows) if len(part)]
-        return MemoryFeed({n: torch.cat([piece[n] for piece in pieces]) for n in pieces[0]}, self.processor.collate)
+        return MemoryFeed({n: cat([piece[n] for piece in pieces]) for n in pieces[0]}, self.processor.collate)
 
 
 def encoded_bytes(processor: Processor, source: Source) -> int:

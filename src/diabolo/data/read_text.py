@@ -6,6 +6,7 @@ import gzip
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,14 @@ from .limits import check_memory
 from .read_table import csv_layout
 from .recognise import looks_like_label, recognise
 from .record import Options, Source, listed, objects
+from .stored import Stored
+from .stored_files import StoredFiles
+from .stored_lines import StoredLines
+from .stored_table import StoredCsv, StoredParquet
 
 _MOST_DAMAGED = 0.1
+FOOTPRINT = 4
+"""Bytes texts take while they are read and encoded, for one byte of a file."""
 _FIELDS = ("first", "last")
 _SURE_LINES, _MOST_CLASSES, _LONGEST_CLASS = 8, 200, 40
 """A field is like a label in 8 lines or more, if it is short and its values repeat."""
@@ -47,7 +54,7 @@ def read(path: Path, options: Options) -> Source:
         source = _lines(path, options)
     else:
         raise UsageError(f"{path.name} holds no texts; give a .txt, a table with --column, or a folder of texts.")
-    empty = sum(not row for row in source.rows)
+    empty = 0 if isinstance(source.rows, Stored) else sum(not row for row in source.rows)
     if empty:
         source.notes.append(f"{empty} of {len(source)} texts are empty; they are kept as rows")
     source.processor = options.processor
@@ -86,12 +93,35 @@ def _whole(path: Path, notes: list[str]) -> str:
 def _lines(path: Path, options: Options) -> Source:
     options.refuse("lines of text", "column", "key", "exclude", "include", "header")
     notes: list[str] = []
+    if path.suffix.lower() != ".gz" and not options.fits(path.stat().st_size * FOOTPRINT):
+        return _lines_on_disk(path, options)
     text = _whole(path, notes)
+    rows, target = _parted(_cut(text, path.name), options, path.name, notes)
+    return Source(objects(rows), "text", None, target, notes, origin=path.name)
+
+
+def _cut(text: str, origin: str) -> list[str]:
     lines = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")] if text else []
     if not lines:
-        raise DataError(f"{path.name} is empty: it has no line.")
-    rows, target = _parted(lines, options, path.name, notes)
-    return Source(objects(rows), "text", None, target, notes, origin=path.name)
+        raise DataError(f"{origin} is empty: it has no line.")
+    return lines
+
+
+def _lines_on_disk(path: Path, options: Options) -> Source:
+    """A text file that stays on disk; the first stretch tells what its fields are."""
+
+    def part(data: bytes) -> Source:
+        notes: list[str] = []
+        rows, target = _parted(_cut(decoded(data)[0], path.name), options, path.name, notes)
+        return Source(objects(rows), "text", None, target, notes, origin=path.name, processor=options.processor)
+
+    stored = StoredLines(path, part)
+    return _on_disk(stored, stored.read([0]), options)
+
+
+def _on_disk(stored: Stored, first: Source, options: Options) -> Source:
+    note = f"{len(stored):,} texts stay on disk and are read piece by piece (--memory changes what may be in memory)"
+    return replace(first, rows=stored, keys=None, target=None, numbers=None, notes=[*first.notes, note])
 
 
 def _parted(
@@ -139,10 +169,31 @@ def _stop_at_labels(lines: list[str], tabs: list[int], origin: str) -> None:
 def _table(path: Path, kind: str, options: Options) -> Source:
     options.refuse("a column of texts", "include")
     notes: list[str] = []
+    packed = path.suffix.lower() == ".gz"
+    if not packed and not options.fits(path.stat().st_size * FOOTPRINT * (3 if kind == "parquet" else 1)):
+        stored = _stored_csv(path, options) if kind == "csv" else StoredParquet(path, lambda table: table.to_pandas())
+        head = stored.head()
+        options = replace(options, column=",".join(_columns(head, options, path.name)))
+        stored.part = lambda frame: _from_frame(frame, options, path.name, [])
+        return _on_disk(stored, _from_frame(head, options, path.name, notes), options)
     frame = _csv(path, options, notes) if kind == "csv" else _parquet(path)
-    names = _columns(frame, options, path.name)
+    return _from_frame(frame, options, path.name, notes)
+
+
+def _stored_csv(path: Path, options: Options) -> StoredCsv:
+    layout = _layout(path, options, [])
+    return StoredCsv(path, lambda text: _named(_pandas().read_csv(text, **layout, encoding="utf-8-sig"), options),
+                     options.header)  # fmt: skip
+
+
+def _pandas() -> Any:
+    return require("pandas", "table", "reading a table of texts")
+
+
+def _from_frame(frame: Any, options: Options, origin: str, notes: list[str]) -> Source:
+    names = _columns(frame, options, origin)
     for name in [*options.key, *([] if options.keeps_labels_in or options.target is None else [options.target])]:
-        _known(frame, name, path.name, options)
+        _known(frame, name, origin, options)
     target = options.labels if options.target is None else None if options.keeps_labels_in else options.target
     keys = [name for name in (*options.key, *options.keep) if name in frame.columns and name not in names]
     others = [str(name) for name in frame.columns if name not in (*names, *keys, target)]
@@ -156,7 +207,10 @@ def _table(path: Path, kind: str, options: Options) -> Source:
     rows = texts[0] if len(texts) == 1 else [" ".join(parts).strip() for parts in zip(*texts, strict=True)]
     known = target is not None and target in frame.columns
     labels = frame[target].to_numpy() if known else None
-    return Source(objects(rows), "text", frame[keys] if keys else None, labels, notes, origin=path.name)
+    return Source(
+        objects(rows), "text", frame[keys] if keys else None, labels, notes, origin=origin,
+        processor=options.processor,
+    )  # fmt: skip
 
 
 def _kept(others: list[str]) -> str:
@@ -167,10 +221,7 @@ def _kept(others: list[str]) -> str:
 def _csv(path: Path, options: Options, notes: list[str]) -> Any:
     pandas = require("pandas", "table", f"reading {path.name}")
     check_memory(path.stat().st_size * (10 if path.suffix.lower() == ".gz" else 4), path.name, _FIX)
-    layout, found = csv_layout(path, options)
-    notes.extend(found)
-    layout = {**layout, "dtype": str, "keep_default_na": False, "skip_blank_lines": False}
-    layout.pop("decimal", None)
+    layout = _layout(path, options, notes)
     try:
         try:
             frame = pandas.read_csv(path, **layout, encoding="utf-8-sig")
@@ -179,10 +230,23 @@ def _csv(path: Path, options: Options, notes: list[str]) -> Any:
             notes.append(f"{path.name} is not UTF-8 and was read as Latin-1")
     except (pandas.errors.ParserError, pandas.errors.EmptyDataError, EOFError, OSError) as error:
         raise DataError(f"{path.name} cannot be read as a table: {error}.") from error
-    if not options.header:
-        frame.columns = [f"x{place}" for place in range(frame.shape[1])]
+    frame = _named(frame, options)
     if not len(frame):
         raise DataError(f"{path.name} has a header ({listed(frame.columns)}) but no rows.")
+    return frame
+
+
+def _layout(path: Path, options: Options, notes: list[str]) -> dict[str, Any]:
+    """How pandas reads a CSV of texts: every cell as it stands."""
+    layout, found = csv_layout(path, options)
+    notes.extend(found)
+    layout.pop("decimal", None)
+    return {**layout, "dtype": str, "keep_default_na": False}
+
+
+def _named(frame: Any, options: Options) -> Any:
+    if not options.header:
+        frame.columns = [f"x{place}" for place in range(frame.shape[1])]
     return frame
 
 
@@ -232,14 +296,23 @@ def _known(frame: Any, name: str, origin: str, options: Options) -> None:
 
 def _files(path: Path, options: Options) -> Source:
     options.refuse("files of text", "key", "exclude", "header")
-    with open_files(path) as files:
-        suffixes = kinds.FILES["text"]
-        if not any(name.lower().endswith(suffixes) for name in files.names):
-            suffixes = ("",)
-        names = choose(files, options, suffixes, "texts")
-        notes: list[str] = []
-        texts, taken = _texts(files, names, notes)
-        ignored = files.others(suffixes)
+    files = open_files(path)
+    return files.kept_open_for(lambda: _from_files(files, options))
+
+
+def _from_files(files: Files, options: Options) -> Source:
+    suffixes = kinds.FILES["text"]
+    if not any(name.lower().endswith(suffixes) for name in files.names):
+        suffixes = ("",)
+    names = choose(files, options, suffixes, "texts")
+    notes: list[str] = []
+    if files.folder is not None:
+        size = sum((files.folder / name).stat().st_size for name in names)
+        if not options.fits(size * FOOTPRINT):
+            stored = StoredFiles(files, names, lambda name, content: decoded(content)[0], "text")
+            return stored.source(options, notes, 0)
+    texts, taken = _texts(files, names, notes)
+    ignored = files.others(suffixes)
     if ignored:
         notes.append(f"{len(ignored)} other files ignored: {listed(ignored, 3)}")
     target = folder_labels(taken, options, notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -69,6 +70,19 @@ class SparseRows:
         entries = torch.arange(int(offsets[-1])) + shift
         return type(self)(offsets, self.columns[entries], self.values[entries])
 
+    @classmethod
+    def cat(cls, pieces: Sequence[SparseRows]) -> Self:
+        """Pieces, one after the other."""
+        counts = torch.cat([piece.counts for piece in pieces])
+        offsets = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
+        columns, values = (torch.cat([getattr(piece, name) for piece in pieces]) for name in ("columns", "values"))
+        return cls(offsets, columns, values)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all three tensors."""
+        return self.offsets.nbytes + self.columns.nbytes + self.values.nbytes
+
     @property
     def counts(self) -> Int[Tensor, " n"]:
         """Entries of each row."""
@@ -87,3 +101,12 @@ class SparseRows:
         """The same rows as a scipy matrix (N, width)."""
         arrays = (self.values.numpy(), self.columns.numpy(), self.offsets.numpy())
         return csr_matrix(arrays, shape=(len(self), width))
+
+
+def cat(pieces: Sequence[Any]) -> Any:
+    """Tensors, or sparse rows, one after the other.
+
+    >>> cat([SparseRows.of([[0.0, 2.0]]), SparseRows.of([[1.0, 0.0]])]).dense(2).tolist()
+    [[0.0, 2.0], [1.0, 0.0]]
+    """
+    return SparseRows.cat(pieces) if isinstance(pieces[0], SparseRows) else torch.cat(list(pieces))

@@ -94,11 +94,11 @@ class StoredCsv(StoredTable):
         return self.frame(np.array([0]))
 
 
-def stretches(path: Path, header: bool, size: int = STRETCH) -> tuple[ndarray, ndarray]:
+def stretches(path: Path, header: bool, size: int = STRETCH, *, lines: bool = False) -> tuple[ndarray, ndarray]:
     """Where stretches of whole rows begin (K + 1,), and how many rows come before each (K + 1,).
 
-    One pass over the bytes. Line ends inside quotes end no row, and blank lines are none. Raises `DataError` where
-    rows do not end.
+    One pass over the bytes. Line ends inside quotes end no row, and blank lines are none; with ``lines`` every line
+    is a row. Raises `DataError` where rows do not end.
     """
     counts, rest = list[int](), b""
     with path.open("rb") as file:
@@ -106,16 +106,16 @@ def stretches(path: Path, header: bool, size: int = STRETCH) -> tuple[ndarray, n
         file.seek(offsets[0])
         while chunk := file.read(size):
             text = rest + chunk
-            ends = row_ends(text)
+            ends = line_ends(text) if lines else row_ends(text)
             if not len(ends):
                 rest = text
                 _check_length(rest, path.name)
                 continue
             stop = int(ends[-1]) + 1
-            counts.append(len(ends) - _blank(text, ends))
+            counts.append(len(ends) - (0 if lines else _blank(text, ends)))
             offsets.append(offsets[-1] + stop)
             rest = text[stop:]
-    if rest.strip():
+    if rest if lines else rest.strip():
         counts.append(1)
         offsets.append(offsets[-1] + len(rest))
     return np.array(offsets), np.cumsum([0, *counts])
@@ -127,11 +127,16 @@ def row_ends(text: bytes) -> ndarray:
     >>> row_ends(b'a,b\\n"two\\nlines",c\\n').tolist()
     [3, 17]
     """
-    cells = np.frombuffer(text, np.uint8)
-    ends = np.flatnonzero(cells == ord("\n"))
+    ends = line_ends(text)
     if b'"' not in text:
         return ends
+    cells = np.frombuffer(text, np.uint8)
     return ends[np.cumsum(cells == ord('"'))[ends] % 2 == 0]
+
+
+def line_ends(text: bytes) -> ndarray:
+    """Places of all line ends."""
+    return np.flatnonzero(np.frombuffer(text, np.uint8) == ord("\n"))
 
 
 def _after_header(file: IO[bytes], name: str) -> int:
