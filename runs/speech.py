@@ -44,6 +44,7 @@ PENALTIES = (0.003, 0.03)
 WARP = "warp(shift=(2.0, 2.0), stretch=(0.15, 0.15))"
 CHOICES: dict[str, dict[str, Any]] = {
     "conv": {"network": "conv(channels=(16, 32, 64))"},
+    "dense": {"network": "dense"},
     "dense, warp": {"network": "dense", "corruption": WARP},
 }
 OUT = Path(__file__).parent / "out"
