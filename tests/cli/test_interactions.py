@@ -40,3 +40,6 @@ def test_every_verb_takes_interactions(tmp_path: Path) -> None:
     run("decode", m, str(tmp_path / "codes.csv"), "--out", str(tmp_path / "scores.csv"))
     assert pd.read_csv(tmp_path / "scores.csv").shape == (2, 31)
     assert "multinomial" in run("info", m)
+    run("doctor", m, str(tmp_path / "a.txt"))
+    run("report", m, str(tmp_path / "a.txt"), "--out", str(tmp_path / "page.html"))
+    assert (tmp_path / "page.html").stat().st_size > 10_000

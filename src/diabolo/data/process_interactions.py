@@ -65,8 +65,8 @@ class InteractionProcessor(Processor):
         matrix = self._matrix(rows)
         if matrix.shape[1] != self.width:
             raise DataError(
-                f"rows have {matrix.shape[1]} items, the model knows {self.width}; read them with "
-                "open(path, columns=ITEMS), which matches items by name."
+                f"X has {matrix.shape[1]} features, but the model is expecting {self.width} features as input; items "
+                "are matched by name where rows are read with open(path, columns=ITEMS)."
             )
         matrix.data = matrix.data - np.float32(self.mean) if self.values == "rating" else np.ones_like(matrix.data)
         return {"x": SparseRows.of(matrix)}

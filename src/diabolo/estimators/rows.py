@@ -89,6 +89,8 @@ def _checked(estimator: Any, X: Any, fitting: bool) -> Any:
         X = align(X, processor.columns) if isinstance(processor, TableProcessor) else X
     rows = bare(X)
     if kind_of(rows) is not None:
+        if fitting and issparse(rows):
+            estimator.n_features_in_ = int(rows.shape[1])
         return rows
     if isinstance(X, Source) and X.modality not in ("array", "binary") and not is_frame(rows):
         if fitting:

@@ -51,7 +51,7 @@ class Case:
         self.model, self._given = model, comparison
         rows, y = (X.rows, X.target if y is None else y) if isinstance(X, Source) else (X, y)
         rows = np.asarray(rows) if isinstance(rows, list | tuple) else rows
-        self.total = len(rows)
+        self.total = int(rows.shape[0])
         index = np.unique(np.linspace(0, self.total - 1, min(self.total, MAX_ROWS)).astype(int))
         self.rows = examples.take(rows, index)
         self._y = None if y is None else np.asarray(y)[index]
@@ -115,7 +115,7 @@ class Case:
     @cached_property
     def batch(self) -> Batch:
         """All rows as one batch."""
-        return next(MemoryFeed(self._told, self.model.processor_.collate).batches(len(self.rows)))
+        return next(MemoryFeed(self._told, self.model.processor_.collate).batches(len(self.rows))).dense()
 
     @cached_property
     def out(self) -> Output:

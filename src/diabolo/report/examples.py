@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy import ndarray
+from scipy.sparse import issparse
 
 from ..core.errors import require
 from . import figures
@@ -57,7 +58,9 @@ def choose(errors: ndarray) -> dict[str, ndarray]:
 
 
 def take(rows: Any, index: ndarray) -> Any:
-    """The rows at an index, of an array or a DataFrame."""
+    """The rows at an index, of an array or a DataFrame; of a sparse matrix with its zeros."""
+    if issparse(rows):
+        return rows[index].toarray()
     return rows[index] if isinstance(rows, ndarray) else rows.iloc[index]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy import ndarray
+from scipy.sparse import issparse
 
 from ..core.errors import DataError, require
 from ..core.files import write_atomic
@@ -19,6 +20,8 @@ from .case import Finding
 from .figures import Key
 
 MAX_MAP_POINTS = 5000
+MAX_SPARSE = 2000
+"""Sparse rows, which are wide, that are shown with their zeros."""
 MAX_CLASSES = len(figures.PALETTE)
 MODEL_KEY, OTHER_KEY = "var(--model)", "var(--other)"
 Labels = Sequence[Any] | ndarray | None
@@ -50,6 +53,10 @@ def build_page(
     """
     if isinstance(rows, list | tuple):
         rows = np.asarray(rows)
+    if issparse(rows):
+        rows = examples.take(
+            rows, np.unique(np.linspace(0, rows.shape[0] - 1, min(rows.shape[0], MAX_SPARSE)).astype(int))
+        )
     if not len(rows):
         raise DataError("there are no rows to report on; give at least one.")
     if labels is not None and len(labels) != len(rows):
