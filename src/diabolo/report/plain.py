@@ -1,4 +1,4 @@
-"""Sounds, videos, series and interactions as plain arrays, for a report on their windows."""
+"""Sounds, videos and series as plain arrays, for a report on their windows."""
 
 from __future__ import annotations
 
@@ -11,28 +11,27 @@ from torch import Tensor
 
 from ..core import Batch, Processor, Spec, Windowed
 from ..core.errors import ModelError
-from ..data import Source, Stored, kind_of
+from ..data import Source, Stored
 
 SAMPLE = 2000
 
 
 def plain(model: Any, source: Source) -> tuple[Any, Source]:
-    """The model and rows as a report takes them: windows and sparse rows become float arrays, NaN where padded.
+    """The model and rows as a report takes them: windows become float arrays, NaN where padded.
 
-    Rows on disk become a sample of them. Tables, pictures, arrays and texts are returned as they are.
+    Rows on disk become a sample of them. Rows that are not cut into windows are returned as they are.
     """
     if isinstance(source.rows, Stored):
         source = source.rows.sample(SAMPLE)
     processor = model.processor_
-    if kind_of(source.rows) in (None, "text"):
+    if not isinstance(processor, Windowed):
         return model, source
-    tensors = processor.encode(source.rows)
-    batch = processor.collate(tensors)
-    x = batch.x.to_dense().float()
+    batch = processor.collate(processor.encode(source.rows))
+    x = batch.x.float()
     if batch.mask is not None:
         x = x.masked_fill(~batch.mask.reshape(batch.mask.shape + (1,) * (x.ndim - batch.mask.ndim)), torch.nan)
     target = source.target
-    if isinstance(processor, Windowed) and target is not None:
+    if target is not None:
         target = np.asarray(target)[processor.places(source.rows)[0]]
     seen = copy.copy(model)
     seen.processor_ = Encoded(processor)
