@@ -23,7 +23,7 @@ def plain(model: Any, source: Source) -> tuple[Any, Source]:
     """
     if isinstance(source.rows, Stored):
         source = source.rows.sample(SAMPLE)
-    processor = model.processor_
+    processor: Processor = model.processor_
     if not isinstance(processor, Windowed):
         return model, source
     batch = processor.collate(processor.encode(source.rows))
