@@ -145,7 +145,9 @@ class BytePairs(_Bytes):
     """Byte-pair encoding: the commonest neighbours become one token, again and again."""
 
     def kind(self, package: Any, most: int, alphabet: list[str]) -> tuple[Any, Any]:
-        trainer = package.trainers.BpeTrainer(vocab_size=most, initial_alphabet=sorted(alphabet), show_progress=False)
+        trainer = package.trainers.BpeTrainer(
+            vocab_size=most, min_frequency=2, initial_alphabet=sorted(alphabet), show_progress=False
+        )
         return package.models.BPE(), trainer
 
 

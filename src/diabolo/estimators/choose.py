@@ -16,6 +16,7 @@ from torch import Tensor
 from ..core import Batch, Processor, Spec, make
 from ..core.interfaces import Shape
 from ..core.sparse import dense, is_sparse, rows_at
+from ..losses.categorical import Categorical
 from .recipe import Choice, Recipe
 
 VARIANCE = 0.9
@@ -136,7 +137,7 @@ def warnings(recipe: Recipe, width: int) -> list[Choice]:
     """What a user should know about the composition: a wide code that nothing constrains."""
     neck = recipe.module.bottleneck
     free = not recipe.objective.penalties and recipe.corruption is None and neck.in_features == neck.out_features
-    if not free or neck.out_features < width:
+    if not free or neck.out_features < width or isinstance(recipe.objective.loss, Categorical):
         return []
     why = "a code as wide as the data can copy it: add a corruption (noise, masking) or a penalty, or narrow it"
     return [Choice("constraint", "none", why)]
@@ -146,6 +147,7 @@ def loss(processor: Processor) -> Choice:
     """What the kind of data asks for."""
     spec = processor.defaults()["loss"]
     why = {
+        "multinomial": "how often every word is there: which words a text is made of, in nats",
         "categorical": "which token every step is, in nats",
         "mixed": "columns of several kinds, each with its own likelihood",
         "bernoulli": "every value is a 0 or a 1, drawn anew in every epoch",
