@@ -29,6 +29,14 @@ VARIANTS: dict[str, list[tuple[dict[str, Any], tuple[int, ...]]]] = {
         ({"width": 5, "cell": "lstm", "layers": 2, "bidirectional": False}, (7, 2)),
         ({"width": 5, "reverse": True}, (4, 3, 2)),
     ],
+    "slots": [
+        ({"width": 5}, (7,)),
+        ({"width": 5}, (4, 3, 2)),
+    ],
+    "frames": [
+        ({"vector": 4, "width": 5, "channels": (3, 4)}, (4, 6, 5)),
+        ({"vector": 4, "width": 5, "channels": (3,), "cell": "lstm", "bidirectional": False}, (3, 6, 5, 3)),
+    ],
     "transformer": [
         ({"width": 8, "heads": 2, "depth": 1}, (7,)),
         ({"width": 8, "heads": 2, "depth": 2, "positions": "learned", "dropout": 0.1}, (7, 2)),

@@ -1,4 +1,4 @@
-"""Sequences whose every step has a place of its own in the code: linear maps, with token vectors shared by all steps."""
+"""Network over sequences whose every step has a place of its own in the code: linear maps, shared token vectors."""
 
 from __future__ import annotations
 
