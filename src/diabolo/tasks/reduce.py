@@ -120,9 +120,8 @@ def _rows(tensors: dict[str, Tensor]) -> int:
 
 
 def _batches(processor: Processor, tensors: dict[str, Tensor]) -> Iterator[Batch]:
-    width = prod(processor.target_shape)
     sparse = any(isinstance(held, SparseRows) for held in tensors.values())
-    rows = min(CHUNK, max(1, ENTRIES // width)) if sparse else CHUNK
+    rows = min(CHUNK, max(1, ENTRIES // prod(processor.target_shape))) if sparse else CHUNK
     for batch in MemoryFeed(tensors, processor.collate).batches(rows):
         yield batch.dense()
 
