@@ -39,7 +39,7 @@ def main() -> None:
     head(f"{users * INTERACTIONS // USERS:,} interactions: sparse rows beside dense ones (rival)")
     for items in ITEMS:
         for what in ("rows in memory, MB", "peak memory above the start, MB", "seconds an epoch"):
-            bar = "ours <= rival" if items == ITEMS[-1] else ""
+            bar = "ratio <= 1" if items == ITEMS[-1] else ""
             row(f"{items:,} items: {what}", found["sparse", items][what], found["dense", items][what], bar)
     few, many = (found["sparse", items] for items in ITEMS)
     for what in few:
