@@ -1,4 +1,4 @@
-"""Sequences whose every step has a place of its own in the code: linear maps, with token vectors shared by all steps."""
+"""Sequences whose every step has a place of its own in the code, by linear maps; tokens have one vector each."""
 
 from __future__ import annotations
 
