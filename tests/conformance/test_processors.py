@@ -15,7 +15,7 @@ from scipy.sparse import csr_array
 from sklearn.datasets import load_digits
 
 from diabolo.core import Processor, Windowed, lookup, make, names
-from diabolo.data import Clip, MemoryFeed, Sound
+from diabolo.data import Clip, MemoryFeed, Series, Sound
 
 Case = tuple[Callable[[], Any], Callable[[Any, Any], bool]]
 
@@ -52,6 +52,10 @@ def baskets() -> csr_array:
     return csr_array((random.random((12, 9)) < 0.4).astype(np.float32))
 
 
+def waves() -> list[Series]:
+    return [Series(np.sin(np.arange(steps) / 3)[:, None] + 5) for steps in (200, 70, 9)]
+
+
 def sounds() -> list[Sound]:
     time = np.arange(1600) / 8000
     tones = [np.sin(2 * np.pi * hertz * time[: 1600 - 200 * place]) for place, hertz in enumerate((200, 300, 440))]
@@ -67,6 +71,7 @@ EXAMPLES: dict[str, Case] = {
     "image": (lambda: load_digits().images[:12].astype(np.uint8), close),
     "sequence": (sequences, lambda rows, back: all(map(close, rows, back))),
     "interactions": (baskets, lambda rows, back: bool((rows.toarray() == np.round(back)).all())),
+    "series": (waves, lambda rows, back: all(close(a.values, b.values) for a, b in zip(rows, back, strict=True))),
     "text": (texts, same),
     "bag-of-words": (texts, same),
     "video": (clips, lambda rows, back: all((a.frames == b.frames).all() for a, b in zip(rows, back, strict=True))),

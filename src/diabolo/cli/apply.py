@@ -164,7 +164,7 @@ def _recommended(model: Any, source: Any) -> Any:
 def _named(model: Any, rows: Any, out: Path) -> Any:
     """Rows with the names of their columns, for a table that the model took as an array."""
     columns = model.metrics_.get("data", {}).get("columns")
-    if not columns or out.suffix == ".npy":
+    if not columns or out.suffix == ".npy" or model.metrics_["data"].get("as_") == "series":
         return rows
     from ..core.errors import require
 
@@ -183,9 +183,7 @@ def _over(out: Path, function: Any, source: Any, force: bool, what: str, model: 
 
         def results() -> Any:
             for piece in pieces(source):
-                named = what != "row" and out.suffix != ".npy"
-                keys = _window_keys(model.processor_, piece, piece.keys) if named else piece.keys
-                yield function(piece), keys
+                yield function(piece), _keys(out, piece, what, model)
                 advance(len(piece))
 
         count = write_parts(out, results(), force=force)
@@ -200,24 +198,18 @@ def _write(out: Path, rows: Any, source: Any, force: bool, what: str, model: Any
 
     for note in vars(model.processor_).get("notices", ()) if model is not None else ():
         tell(f"  {note}")
-    keys = None if source is None else source.keys
-    if model is not None and what != "row" and out.suffix != ".npy":
-        keys = _window_keys(model.processor_, source, keys)
-    write(out, rows, keys=keys, force=force)
+    write(out, rows, keys=_keys(out, source, what, model), force=force)
     tell(f"{len(rows):,} {what}{'' if len(rows) == 1 else 's'} -> {out}")
 
 
-def _window_keys(processor: Any, source: Any, keys: Any) -> Any:
-    """The keys of every window, where rows are cut into windows: those of its row, then 'start' and 'end'."""
+def _keys(out: Path, source: Any, what: str, model: Any) -> Any:
+    """The key columns beside the results: of rows, or of the windows they are cut into."""
     from ..core import Windowed
-    from ..core.errors import require
+    from .windows import window_keys
 
-    if not isinstance(processor, Windowed):
-        return keys
-    pandas = require("pandas", "table", "naming windows")
-    row, start, end = processor.places(source.rows)
-    keys = pandas.DataFrame({"row": range(len(source))}) if keys is None else keys
-    return keys.iloc[row].reset_index(drop=True).assign(start=start, end=end)
+    if model is not None and isinstance(model.processor_, Windowed) and what != "row" and out.suffix != ".npy":
+        return window_keys(model.processor_, source)
+    return None if source is None else source.keys
 
 
 def _codes(path: Path, model: Any) -> tuple[Any, Any]:

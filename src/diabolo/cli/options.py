@@ -244,6 +244,8 @@ def remembered(options: dict[str, Any], source: Source) -> dict[str, Any]:
     if source.modality in OWN:
         told = ("column", "time", "processor", "target")
         kept.update(as_=source.modality, **{name: options[name] for name in told})
+    if source.modality == "series":
+        kept["key"] = list(options["key"] or ())
     if source.modality == "table" or source.columns:
         kept.update(target=options["target"], columns=list(source.columns))
     return {name: value for name, value in kept.items() if value}
@@ -259,6 +261,8 @@ def _as_trained(model: Any, given: dict[str, Any]) -> None:
     columns = processor.columns if isinstance(processor, TableProcessor) else trained.get("columns")
     if trained.get("as_") in OWN:
         given.update({name: given[name] or trained.get(name) for name in ("column", "time", "processor")})
+        if trained["as_"] == "series":
+            given["key"] = tuple(given["key"] or trained.get("key", ()))
         given.update(columns=trained.get("columns"), keep=trained.get("key", ()), labels=trained.get("target"))
         return
     if columns:

@@ -26,6 +26,8 @@ def describe_rows(processor: Any, source: Any = None) -> str:
     if processor.part_name == "bag-of-words":
         return f"texts as bags of {shape[0]} {processor.unit}"
     picture = processor.part_name == "image" or (source is not None and source.modality == "image")
+    if processor.part_name == "series":
+        return f"series, as windows of {shape[0]} steps in {shape[1]} channel{'' if shape[1] == 1 else 's'}"
     if picture:
         colours = f" in {shape[2]} channels" if len(shape) > 2 else ""
         return f"pictures of {shape[0]}x{shape[1]} (height x width){colours}"

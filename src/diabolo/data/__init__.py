@@ -10,10 +10,12 @@ from .process_counts import CountProcessor
 from .process_image import ImageProcessor
 from .process_interactions import InteractionProcessor
 from .process_sequence import SequenceProcessor, is_ragged
+from .process_series import SeriesProcessor
 from .process_table import TableProcessor
 from .process_text import TextProcessor
 from .process_words import BagOfWords
 from .record import Row, Source, align, is_frame, objects
+from .series import Series
 from .sound import Sound
 from .source import kind_of, open, processor_for
 from .sparse import SparseRows
@@ -33,6 +35,8 @@ __all__ = [
     "MemoryFeed",
     "Row",
     "SequenceProcessor",
+    "Series",
+    "SeriesProcessor",
     "Sound",
     "Source",
     "SparseRows",

@@ -238,7 +238,7 @@ def _csv(path: Path, options: Options, notes: list[str]) -> Any:
 
 def _layout(path: Path, options: Options, notes: list[str]) -> dict[str, Any]:
     """How pandas reads a CSV of texts: every cell as it stands."""
-    layout, found = csv_layout(path, options)
+    layout, found = csv_layout(path, path.name, options)
     notes.extend(found)
     layout.pop("decimal", None)
     return {**layout, "dtype": str, "keep_default_na": False}

@@ -203,6 +203,9 @@ def _own_kind(path: Path, options: Options) -> str | None:
             return options.as_ if options.as_ == "image" else kinds.commonest(files.names)
     if kind == "txt" and options.as_ is None:
         return lines_kind(path)
+    given = (options.as_, options.columns, options.target)
+    if kind == "csv" and given == (None, None, None) and not options.key and kinds.reader("series").looks_like(path):
+        return "series"
     return None
 
 
@@ -233,6 +236,10 @@ def _digits(options: Options) -> Source:
 
 
 def _open_object(rows: Any, options: Options) -> Source:
+    if kind_of(rows) == "series":
+        return Source(objects(rows), "series", processor=options.processor)
+    if is_frame(rows) and (options.as_ == "series" or options.time is not None):
+        return kinds.reader("series").from_frame(rows, options)  # type: ignore[no-any-return]
     if is_frame(rows):
         return table_source(rows, options, "", [], first_line=None, ask=False)
     if kind_of(rows) == "text":
