@@ -129,7 +129,7 @@ def _open(path: Path, out: Path, force: bool, *, pictures: bool) -> Any:
 def _named(model: Any, rows: Any, out: Path) -> Any:
     """Rows with the names of their columns, for a table that the model took as an array."""
     columns = model.metrics_.get("data", {}).get("columns")
-    if not columns or out.suffix == ".npy":
+    if not columns or out.suffix == ".npy" or model.metrics_["data"].get("as_") == "series":
         return rows
     from ..core.errors import require
 
@@ -137,11 +137,16 @@ def _named(model: Any, rows: Any, out: Path) -> Any:
 
 
 def _write(out: Path, rows: Any, source: Any, force: bool, what: str, model: Any = None) -> None:
+    from ..core import Windowed
     from ..data import write
+    from .windows import window_keys
 
     for note in vars(model.processor_).get("notices", ()) if model is not None else ():
         tell(f"  {note}")
-    write(out, rows, keys=None if source is None else source.keys, force=force)
+    keys = None if source is None else source.keys
+    if model is not None and isinstance(model.processor_, Windowed) and what != "row" and out.suffix != ".npy":
+        keys = window_keys(model.processor_, source)
+    write(out, rows, keys=keys, force=force)
     tell(f"{len(rows):,} {what}{'' if len(rows) == 1 else 's'} -> {out}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import numpy as np
 
 from ..core.errors import DataError, Interrupted, ModelError, UsageError
 from ..data import Source
+from ..data.series import split_in_time
+from ..estimators.rows import WINDOWED
 from ..tasks.predict import compare_labels
 from ..tasks.reduce import compare
 from ..train import Progress, TimeLimit
@@ -19,6 +22,7 @@ from . import folder
 from .make import make_estimator, number
 from .options import remembered, tell
 from .tables import chosen, compared, compared_labels, describe_rows, shapes
+from .windows import count
 
 __all__ = ["make_estimator", "number", "print_plan", "split", "train", "with_labels"]
 
@@ -47,17 +51,27 @@ def with_labels(estimator: Any, source: Source) -> Source:
 
 def check_rows(source: Source) -> None:
     """Raise `DataError` if there is nothing to learn from."""
-    if len(source) < 2:
+    if len(source) < (1 if source.modality in WINDOWED else 2):
         raise DataError(f"{source.origin}: an autoencoder learns from at least 2 rows; got {len(source)}.")
 
 
 def split(source: Source, share: float, seed: int) -> tuple[Source, Source | None]:
     """Rows to learn from and rows kept for the final comparison, drawn by the seed."""
     held = int(len(source) * share)
+    if held < MIN_HELD_OUT and source.modality == "series" and share > 0:
+        return _in_time(source, share)
     if held < MIN_HELD_OUT:
         return source, None
     order = np.random.default_rng(seed).permutation(len(source))
     return source.take(np.sort(order[held:])), source.take(np.sort(order[:held]))
+
+
+def _in_time(source: Source, share: float) -> tuple[Source, Source | None]:
+    """The early stretch of every series to learn from, and the late one, which no window of the other touches."""
+    early, late = split_in_time(source.rows, share)
+    if len(late) < len(source):
+        return source, None
+    return replace(source, rows=early), replace(source, rows=late)
 
 
 def print_plan(out: Any, estimator: Any, source: Source, options: dict[str, Any]) -> None:
@@ -70,8 +84,9 @@ def print_plan(out: Any, estimator: Any, source: Source, options: dict[str, Any]
     chosen(out, described["choices"])
     shapes(out, described)
     weights, values = described["parameter_count"], prod(described["shape"])
-    flops = sum(_work(layer) for layer in described["layers"]) * 6 * len(learn) * trainer.epochs
-    memory = 4 * (2 * len(source) * values + 6 * weights)
+    rows = count(estimator.processor_, learn.rows)
+    flops = sum(_work(layer) for layer in described["layers"]) * 6 * rows * trainer.epochs
+    memory = 4 * (2 * rows * values + 6 * weights)
     out.print(f"{weights:,} parameters; {trainer.epochs} epochs of batch {trainer.batch_size}")
     out.print(
         f"memory about {memory / 2**20:,.0f} MiB; arithmetic about {flops / 1e9:,.0f} GFLOP, "
@@ -108,11 +123,13 @@ class Announce(Callback):
 
 
 def _summary(estimator: Any, source: Source, learn: Source, held: Source | None) -> str:
-    kept = (
-        f"{len(learn):,} to learn from, {len(held):,} kept for the comparison"
-        if held is not None
-        else f"all to learn from, for want of {MIN_HELD_OUT} rows to keep for a comparison (--holdout)"
-    )
+    if held is None:
+        kept = f"all to learn from, for want of {MIN_HELD_OUT} rows to keep for a comparison (--holdout)"
+    elif len(learn) == len(source):
+        late, total = (sum(row.steps for row in part.rows) for part in (held, source))
+        kept = f"the last {100 * late / total:.3g} % of the time kept for the comparison"
+    else:
+        kept = f"{len(learn):,} to learn from, {len(held):,} kept for the comparison"
     return f"{source.origin}: {len(source):,} {describe_rows(estimator.processor_, source)}; {kept}\n"
 
 

@@ -219,6 +219,8 @@ def remembered(options: dict[str, Any], source: Source) -> dict[str, Any]:
     kept = {"as_": options["as_"], "array": options["array"], "key": keys, "no_header": options["no_header"]}
     if source.modality in OWN:
         kept.update(as_=source.modality, column=options["column"], time=options["time"])
+    if source.modality == "series":
+        kept["key"] = list(options["key"] or ())
     if source.modality == "table" or source.columns:
         kept.update(target=options["target"], columns=list(source.columns))
     return {name: value for name, value in kept.items() if value}
@@ -234,6 +236,9 @@ def _as_trained(model: Any, given: dict[str, Any]) -> None:
     columns = processor.columns if isinstance(processor, TableProcessor) else trained.get("columns")
     if trained.get("as_") in OWN:
         given.update({name: given[name] or trained.get(name) for name in ("column", "time")})
+        if columns:
+            known = {"key": tuple(given["key"] or trained.get("key", ())), "labels": trained.get("target")}
+            given.update(columns=columns, **known)
         return
     if columns:
         given.update(columns=columns, keep=trained.get("key", ()), labels=trained.get("target"))

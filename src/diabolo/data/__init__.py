@@ -7,8 +7,10 @@ from .process_binary import BinaryProcessor
 from .process_counts import CountProcessor
 from .process_image import ImageProcessor
 from .process_sequence import SequenceProcessor, is_ragged
+from .process_series import SeriesProcessor
 from .process_table import TableProcessor
 from .record import Row, Source, align, is_frame, objects
+from .series import Series
 from .source import kind_of, open, processor_for
 from .write import check_out, write
 
@@ -21,6 +23,8 @@ __all__ = [
     "MemoryFeed",
     "Row",
     "SequenceProcessor",
+    "Series",
+    "SeriesProcessor",
     "Source",
     "TableProcessor",
     "align",

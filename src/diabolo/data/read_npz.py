@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import zipfile
 import zlib
 from dataclasses import dataclass, replace
@@ -49,6 +50,16 @@ def read_npz(path: Path, options: Options) -> Source:
     target = None if label is None else _load(path, label.name)
     note = _note(headers, chosen, label, path.name)
     return replace(source, target=target, notes=[note] if note else [])
+
+
+def load_arrays(path: Path, include: str | None = None) -> dict[str, np.ndarray]:
+    """All arrays by name, or those of a pattern, after a look at their size. Raises `DataError`, `UsageError`."""
+    headers = [header for header in _headers(path) if include is None or fnmatch.fnmatchcase(header.name, include)]
+    if not headers:
+        raise UsageError(f"--include {include!r} matches no array of {path.name}.")
+    size = sum(int(np.prod(header.shape)) * header.dtype.itemsize for header in headers)
+    check_memory(size, path.name, "Take fewer arrays (--include).")
+    return {header.name: _load(path, header.name) for header in headers}
 
 
 def _headers(path: Path) -> list[_Header]:

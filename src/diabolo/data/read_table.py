@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import re
 from pathlib import Path
 from typing import Any
@@ -28,49 +29,62 @@ def read_csv(path: Path, options: Options) -> Source:
     Raises `DataError` naming file, line and column for what cannot be read, and `UsageError` where
     a column looks like labels and no option says what it is.
     """
-    pandas = require("pandas", "table", f"reading {path.name}")
     options.refuse("a table", "array", "include")
-    packed = 10 if path.name.lower().endswith(".gz") else 2
-    check_memory(path.stat().st_size * packed, path.name, _FEWER)
-    layout, notes = _layout(path, options)
+    frame, notes = csv_frame(path, path.name, options)
+    return table_source(frame, options, path.name, notes, first_line=2 if options.header else 1)
+
+
+def csv_frame(file: Path | bytes, name: str, options: Options) -> tuple[Any, list[str]]:
+    """The DataFrame of a CSV file, or of the bytes of one (unpacked), and notes. Raises `DataError`."""
+    pandas = require("pandas", "table", f"reading {name}")
+    packed = 10 if name.lower().endswith(".gz") else 2
+    check_memory(packed * (len(file) if isinstance(file, bytes) else file.stat().st_size), name, _FEWER)
+    layout, notes = _layout(file, name, options)
     try:
+        given = io.BytesIO(file) if isinstance(file, bytes) else file
         frame = pandas.read_csv(
-            path, **layout, dtype_backend="numpy_nullable", encoding="utf-8-sig", skipinitialspace=True
+            given, **layout, dtype_backend="numpy_nullable", encoding="utf-8-sig", skipinitialspace=True
         )
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{path.name} is not UTF-8 (byte {error.start}); save it as UTF-8, for example with iconv."
+            f"{name} is not UTF-8 (byte {error.start}); save it as UTF-8, for example with iconv."
         ) from error
     except pandas.errors.EmptyDataError as error:
-        raise DataError(f"{path.name} is empty: it has no columns.") from error
+        raise DataError(f"{name} is empty: it has no columns.") from error
     except (pandas.errors.ParserError, EOFError, OSError) as error:
-        raise DataError(f"{path.name} cannot be read as a table: {_plain(error)}") from error
+        raise DataError(f"{name} cannot be read as a table: {_plain(error)}") from error
     if not options.header:
         frame.columns = pandas.Index([f"x{place}" for place in range(frame.shape[1])])
     if not len(frame):
-        raise DataError(f"{path.name} has a header ({listed(frame.columns)}) but no rows.")
-    return table_source(_settle(frame), options, path.name, notes, first_line=2 if options.header else 1)
+        raise DataError(f"{name} has a header ({listed(frame.columns)}) but no rows.")
+    return _settle(frame), notes
 
 
 def read_parquet(path: Path, options: Options) -> Source:
     """Read a .parquet file. Raises `DataError` if it is damaged or has no rows."""
-    pandas = require("pandas", "table", f"reading {path.name}")
-    parquet = require("pyarrow.parquet", "table", f"reading {path.name}")
     options.refuse("a table", "array", "include")
+    return table_source(parquet_frame(path, path.name), options, path.name, [], first_line=None)
+
+
+def parquet_frame(file: Path | bytes, name: str) -> Any:
+    """The DataFrame of a Parquet file, or of the bytes of one. Raises `DataError`."""
+    pandas = require("pandas", "table", f"reading {name}")
+    parquet = require("pyarrow.parquet", "table", f"reading {name}")
+    given = io.BytesIO(file) if isinstance(file, bytes) else file
     try:
-        about = parquet.read_metadata(path)
-        check_memory(about.num_rows * about.num_columns * 8, path.name, _FEWER)
-        frame = pandas.read_parquet(path, engine="pyarrow", dtype_backend="numpy_nullable")
+        about = parquet.read_metadata(given)
+        check_memory(about.num_rows * about.num_columns * 8, name, _FEWER)
+        frame = pandas.read_parquet(given, engine="pyarrow", dtype_backend="numpy_nullable")
     except (OSError, ValueError) as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"{path.name} is damaged or cut short ({_plain(error)}); fetch or save it again.") from error
+        raise DataError(f"{name} is damaged or cut short ({_plain(error)}); fetch or save it again.") from error
     if not isinstance(frame.index, pandas.RangeIndex):
         frame = frame.reset_index()
-    frame.columns = [name if isinstance(name, int) else str(name) for name in frame.columns]
+    frame.columns = [column if isinstance(column, int) else str(column) for column in frame.columns]
     if not len(frame):
-        raise DataError(f"{path.name} has columns ({listed(frame.columns)}) but no rows.")
-    return table_source(_settle(frame), options, path.name, [], first_line=None)
+        raise DataError(f"{name} has columns ({listed(frame.columns)}) but no rows.")
+    return _settle(frame)
 
 
 def table_source(
@@ -84,7 +98,7 @@ def table_source(
     notes = list(notes)
     for name in [*options.exclude, *options.key, *([] if options.keeps_labels_in else [options.target])]:
         if name is not None:
-            _must_have(frame, name, origin)
+            must_have(frame, name, origin)
     frame = frame.drop(columns=list(options.exclude))
     target, named = None, options.target if options.target is not None else _there(frame, options.labels)
     if named is not None and not (options.keeps_labels_in and named not in frame.columns):
@@ -94,7 +108,7 @@ def table_source(
         match_columns(frame, list(options.columns), origin)
         frame, keys = _known_columns(frame, keys, options, notes)
     elif ask:
-        _stop_at_labels(frame, keys, options, origin, notes)
+        stop_at_labels(frame, keys, options, origin, notes)
         keys += _identifiers(frame, keys, notes)
         frame = _without_prose(frame, keys, notes)
     rows = frame.drop(columns=keys)
@@ -110,7 +124,7 @@ def _there(frame: Any, name: str | None) -> str | None:
     return name if name is not None and name in frame.columns else None
 
 
-def _must_have(frame: Any, name: str, origin: str) -> None:
+def must_have(frame: Any, name: str, origin: str) -> None:
     if name not in frame.columns:
         known = [str(column) for column in frame.columns]
         raise UsageError(
@@ -129,7 +143,7 @@ def _known_columns(frame: Any, keys: list[Any], options: Options, notes: list[st
     return frame.drop(columns=extra), keys + names
 
 
-def _stop_at_labels(frame: Any, keys: list[Any], options: Options, origin: str, notes: list[str]) -> None:
+def stop_at_labels(frame: Any, keys: list[Any], options: Options, origin: str, notes: list[str]) -> None:
     found = [name for name in frame.columns if looks_like_label(name) and name not in keys]
     if not found or options.keeps_labels_in:
         return
@@ -268,28 +282,37 @@ def _settled(cells: Any) -> Any:
     return cells if cells.hasnans else cells.astype(cells.dtype.numpy_dtype)
 
 
-def _layout(path: Path, options: Options) -> tuple[dict[str, Any], list[str]]:
+def _layout(file: Path | bytes, name: str, options: Options) -> tuple[dict[str, Any], list[str]]:
     """The separator, decimal mark and header line of a CSV, with notes on what is unusual."""
-    opener = gzip.open if path.name.lower().endswith(".gz") else open
-    try:
-        with opener(path, "rt", encoding="utf-8-sig", errors="replace") as file:
-            lines = [line for line in (file.readline() for _ in range(20)) if line.strip()]
-    except (EOFError, OSError) as error:
-        raise DataError(f"{path.name} is damaged or cut short ({error}); fetch it again.") from error
+    lines = first_lines(file, name)
     if not lines:
-        raise DataError(f"{path.name} is empty: it has no line with a value.")
+        raise DataError(f"{name} is empty: it has no line with a value.")
     bare = re.sub(r'"[^"]*"', "", lines[0])
     sep = max(",;\t|", key=bare.count)
     sep = sep if bare.count(sep) else ","
-    notes = [] if sep == "," else [f"{path.name}: columns are parted by {sep!r}"]
+    notes = [] if sep == "," else [f"{name}: columns are parted by {sep!r}"]
     layout: dict[str, Any] = {"sep": sep, "header": 0 if options.header else None}
     body = "".join(lines[1:])
     if sep == ";" and re.search(r"\d,\d", body) and not re.search(r"\d\.\d", body):
         layout["decimal"] = ","
-        notes.append(f"{path.name}: the comma is read as the decimal mark")
+        notes.append(f"{name}: the comma is read as the decimal mark")
     if options.header and _is_data(next(csv.reader([lines[0].rstrip("\r\n")], delimiter=sep))):
-        notes.append(f"{path.name}: the first line looks like data, not column names; --no-header takes it as a row")
+        notes.append(f"{name}: the first line looks like data, not column names; --no-header takes it as a row")
     return layout, notes
+
+
+def first_lines(file: Path | bytes, name: str, count: int = 20) -> list[str]:
+    """The first lines of a CSV that are not empty; lines may end in CR, LF or both. Raises `DataError`."""
+    raw: Any = io.BytesIO(file) if isinstance(file, bytes) else file
+    if not isinstance(file, bytes) and name.lower().endswith(".gz"):
+        raw = gzip.open(file, "rb")  # noqa: SIM115
+    elif not isinstance(file, bytes):
+        raw = file.open("rb")
+    try:
+        with io.TextIOWrapper(raw, encoding="utf-8-sig", errors="replace") as text:
+            return [line for line in (text.readline() for _ in range(count)) if line.strip()]
+    except (EOFError, OSError) as error:
+        raise DataError(f"{name} is damaged or cut short ({error}); fetch it again.") from error
 
 
 def _is_data(cells: list[str]) -> bool:

@@ -25,7 +25,7 @@ from .read_array import array_modality, array_source, read_idx, read_npy, read_n
 from .read_npz import read_npz
 from .read_table import read_csv, read_parquet, table_source
 from .recognise import lines_kind, recognise
-from .record import Options, Row, Source, align, is_frame
+from .record import Options, Row, Source, align, is_frame, objects
 
 __all__ = ["Source", "align", "open", "processor_for"]
 
@@ -198,6 +198,9 @@ def _own_kind(path: Path, options: Options) -> str | None:
             return options.as_ if options.as_ == "image" else kinds.commonest(files.names)
     if kind == "txt" and options.as_ is None:
         return lines_kind(path)
+    given = (options.as_, options.columns, options.target)
+    if kind == "csv" and given == (None, None, None) and not options.key and kinds.reader("series").looks_like(path):
+        return "series"
     return None
 
 
@@ -228,6 +231,10 @@ def _digits(options: Options) -> Source:
 
 
 def _open_object(rows: Any, options: Options) -> Source:
+    if kind_of(rows) == "series":
+        return Source(objects(rows), "series", processor=options.processor)
+    if is_frame(rows) and (options.as_ == "series" or options.time is not None):
+        return kinds.reader("series").from_frame(rows, options)  # type: ignore[no-any-return]
     if is_frame(rows):
         return table_source(rows, options, "", [], first_line=None, ask=False)
     try:

@@ -47,13 +47,16 @@ def write(path: str | os.PathLike[str], rows: Any, *, keys: Any = None, force: b
         kinds.writer(kind).write(path, rows, keys)
         return
     check_out(path, force=force, suffixes=(*SUFFIXES, ""))
-    suffix = suffix_of(path)
-    if suffix == "":
+    if suffix_of(path) == "":
         _pictures(path, rows, keys)
-    elif suffix == ".npy":
-        write_atomic(path, _npy(rows))
     else:
-        write_atomic(path, _table(rows, keys, suffix))
+        write_array(path, rows, keys)
+
+
+def write_array(path: Path, rows: Any, keys: Any = None) -> None:
+    """An array or a DataFrame to a file by its suffix, in place of what is there."""
+    suffix = suffix_of(path)
+    write_atomic(path, _npy(rows) if suffix == ".npy" else _table(rows, keys, suffix))
 
 
 def suffix_of(path: Path) -> str:
