@@ -141,7 +141,7 @@ ROWS = {"short": (0.5, 0.45, 0.5), "uneven": (0.3, 0.31, 0.9, 0.3), "long": (2.5
 
 
 @pytest.mark.parametrize("rows", ROWS.values(), ids=ROWS.keys())
-@pytest.mark.parametrize("processor", PROCESSORS, ids=repr)
+@pytest.mark.parametrize("processor", PROCESSORS, ids=[f"{p.part_name}-{n}" for n, p in enumerate(PROCESSORS)])
 def test_laws_of_processors(processor: AudioProcessor | LogMelProcessor, rows: tuple[float, ...]) -> None:
     sounds = clips(*rows)
     made = type(processor)(**processor.state()["parameters"]).fit(sounds)
