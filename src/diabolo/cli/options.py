@@ -218,7 +218,8 @@ def remembered(options: dict[str, Any], source: Source) -> dict[str, Any]:
     )
     kept = {"as_": options["as_"], "array": options["array"], "key": keys, "no_header": options["no_header"]}
     if source.modality in OWN:
-        kept.update(as_=source.modality, column=options["column"], time=options["time"], target=options["target"])
+        kept.update(as_=source.modality, key=list(options["key"] or ()))
+        kept.update({name: options[name] for name in ("column", "time", "target")})
     if source.modality == "table" or source.columns:
         kept.update(target=options["target"], columns=list(source.columns))
     return {name: value for name, value in kept.items() if value}
