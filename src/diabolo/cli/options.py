@@ -243,9 +243,7 @@ def remembered(options: dict[str, Any], source: Source) -> dict[str, Any]:
     kept = {"as_": options["as_"], "array": options["array"], "key": keys, "no_header": options["no_header"]}
     if source.modality in OWN:
         told = ("column", "time", "processor", "target")
-        kept.update(as_=source.modality, **{name: options[name] for name in told})
-    if source.modality == "series":
-        kept["key"] = list(options["key"] or ())
+        kept.update(as_=source.modality, key=list(options["key"] or ()), **{name: options[name] for name in told})
     if source.modality == "table" or source.columns:
         kept.update(target=options["target"], columns=list(source.columns))
     return {name: value for name, value in kept.items() if value}
