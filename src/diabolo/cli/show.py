@@ -115,10 +115,11 @@ def report(model: ModelArg, data: DataArg, out: OutOpt, reading: Reading, force:
     from ..report.doctor import examine
     from ..report.page import write_report
     from ..tasks.reduce import Comparison
+    from .windows import as_windows
 
     check_out(out, force=force, suffixes=(".html",))
     fitted = load(model)
-    source = read(data, model=fitted, **reading)
+    source = as_windows(fitted.processor_, read(data, model=fitted, **reading))
     held = fitted.metrics_.get("comparison")
     comparison = Comparison.from_dict(held) if held is not None else None
     title = Path(model).resolve().name
@@ -137,9 +138,10 @@ def doctor(model: ModelArg, data: DataArg, reading: Reading, json_: JsonOpt = Fa
     from ..estimators.saving import load
     from ..report.doctor import examine
     from .tables import table
+    from .windows import as_windows
 
     fitted = load(model)
-    source = read(data, model=fitted, **reading)
+    source = as_windows(fitted.processor_, read(data, model=fitted, **reading))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "X has feature names")  # read by name already, from a file
         findings = examine(fitted, source)

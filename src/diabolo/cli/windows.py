@@ -12,6 +12,25 @@ def count(processor: Any, rows: Any) -> int:
     return len(processor.places(rows)[0]) if isinstance(processor, Windowed) else len(rows)
 
 
+def as_windows(processor: Any, source: Any, most: int = 2000) -> Any:
+    """The source with a row a window, evenly chosen, where rows are cut into windows: what a report shows."""
+    from dataclasses import replace
+
+    import numpy as np
+
+    from ..core import Windowed
+
+    if not isinstance(processor, Windowed):
+        return source
+    part: Any = processor
+    encoded = part.encode(source.rows)
+    total = len(next(iter(encoded.values())))
+    index = np.unique(np.linspace(0, total - 1, min(total, most)).astype(int))
+    target = part.collate({name: tensor[index] for name, tensor in encoded.items()}).target
+    labels = None if source.target is None else source.target[processor.places(source.rows)[0][index]]
+    return replace(source, rows=part.invert(target), keys=None, target=labels)
+
+
 def window_keys(processor: Any, source: Any) -> Any:
     """One line a window: the key columns of its row, ``start`` and ``end``, its first and last time (step, where there
     are no times)."""

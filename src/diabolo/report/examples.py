@@ -12,6 +12,7 @@ import numpy as np
 from numpy import ndarray
 
 from ..core.errors import require
+from ..data.series import Series
 from . import figures
 
 SHOWN = 6
@@ -64,6 +65,8 @@ def take(rows: Any, index: ndarray) -> Any:
 def show(rows: Any, recon: Any, chosen: Mapping[str, ndarray], errors: ndarray) -> Examples:
     """``rows`` is all of the data; ``recon`` the reconstruction of the chosen rows, group after group."""
     places: ndarray = np.concatenate(list(chosen.values()))
+    if isinstance(rows, ndarray) and isinstance(rows[0], Series):
+        rows, recon = (np.stack([row.values.ravel() for row in part]) for part in (rows, recon))
     originals = take(rows, places)
     if not isinstance(rows, ndarray):
         known = [name for name in rows.columns if name in recon.columns]
