@@ -132,7 +132,7 @@ def _summary(estimator: Any, source: Source, learn: Source, held: Source | None)
         kept = f"all to learn from, for want of {MIN_HELD_OUT} rows to keep for a comparison (--holdout)"
     elif len(learn) == len(source):
         late, total = (sum(row.steps for row in part.rows) for part in (held, source))
-        kept = f"the last {100 * late / total:.3g} % of the time kept for the comparison"
+        kept = f"the last {100 * late / total:.2g} % of the time kept for the comparison"
     else:
         kept = f"{len(learn):,} to learn from, {len(held):,} kept for the comparison"
     return f"{source.origin}: {len(source):,} {describe_rows(estimator.processor_, source)}; {kept}\n"

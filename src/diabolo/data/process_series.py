@@ -110,14 +110,16 @@ class SeriesProcessor(Processor, Windowed):
         size = len(laid.starts) * self.steps * len(self.columns) * 4
         check_memory(size, f"{len(laid.starts)} windows of {self.steps} steps", "Take a larger hop, or fewer series.")
         known = ~np.isnan(laid.values)
-        values = np.where(known, (laid.values - self.mean) / self.spread, 0.0).astype(np.float32)
+        values = np.where(known, (laid.values - self.mean) / self.spread, 0.0)
+        if self.scale != "window":  # those lose their level first, exactly
+            values = values.astype(np.float32)
         x, seen = self._cut(values, laid.starts), None if known.all() else self._cut(known, laid.starts)
         lengths = np.minimum(laid.steps, self.steps)[laid.number]
         inside = np.arange(self.steps) < lengths[:, None]
         if self.scale == "window":
             offset, spread = _window_moments(x, seen, inside)
             x = ((x - offset) / spread).astype(np.float32)
-            x[~(inside[..., None] if seen is None else seen)] = 0.0
+            x[~inside if seen is None else ~seen] = 0.0
         tensors = {"x": torch.from_numpy(x)}
         if seen is not None and not (seen | ~inside[..., None]).all():
             tensors["seen"] = torch.from_numpy(seen)
@@ -177,7 +179,7 @@ class SeriesProcessor(Processor, Windowed):
         return objects(self._back(part, row) for part, row in zip(parts, series, strict=True))
 
     def _back(self, values: ndarray, row: Series) -> Series:
-        if self.every is not None:
+        if self.every is not None and row.time is not None:
             values = off_grid(values, row.time, self.every)
         kind = row.values.dtype
         return Series(values.astype(kind), row.time, self.columns, row.name, row.time_column)
@@ -191,7 +193,10 @@ class SeriesProcessor(Processor, Windowed):
             row if row.columns == self.columns else Series(by_name(row, self.columns), row.time, self.columns, row.name)
             for row in series
         ]
-        return found if self.every is None else [on_grid(row, self.every) for row in found]
+        if self.every is None:
+            return found
+        # a window that was decoded has no times, and lies on the grid already
+        return [row if row.time is None and row.steps == self.steps else on_grid(row, self.every) for row in found]
 
     def _laid(self, series: Sequence[Series]) -> _Laid:
         steps = np.array([row.steps for row in series])

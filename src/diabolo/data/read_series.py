@@ -186,7 +186,8 @@ def _times(cells: Any, origin: str, notes: list[str]) -> ndarray:
         row = int(cells.isna().to_numpy().argmax())
         raise DataError(f"{origin}: column {cells.name!r} has no time at row {row}; leave such rows out.")
     if pandas.api.types.is_numeric_dtype(cells.dtype):
-        return cells.to_numpy(np.float64)
+        held: ndarray = cells.to_numpy(np.int64 if pandas.api.types.is_integer_dtype(cells.dtype) else np.float64)
+        return held
     try:
         moments = pandas.to_datetime(cells, format="ISO8601", utc=bool(_zoned(cells)))
     except (ValueError, TypeError):

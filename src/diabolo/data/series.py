@@ -62,7 +62,7 @@ class Series(Row):
 
     def _checked(self, time: Any, steps: int) -> ndarray:
         time = np.asarray(time)
-        time = time if time.dtype.kind == "M" else time.astype(np.float64)
+        time = time if time.dtype.kind in "Mi" else time.astype(np.float64)
         if time.shape != (steps,):
             raise DataError(f"{self}: times of shape {time.shape} for {steps} steps; there must be one a step.")
         if (np.isnat(time) if time.dtype.kind == "M" else ~np.isfinite(time)).any():
@@ -103,7 +103,7 @@ def split_in_time(rows: Iterable[Series], share: float) -> tuple[ndarray, ndarra
 def elapsed(time: ndarray) -> ndarray:
     """Seconds (of numbers: units) since the first time, as float64."""
     since = time - time[0]
-    return since / np.timedelta64(1, "s") if since.dtype.kind == "m" else since
+    return since / np.timedelta64(1, "s") if since.dtype.kind == "m" else since.astype(np.float64)
 
 
 def sampling_note(rows: Sequence[Series]) -> str | None:
