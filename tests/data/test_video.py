@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import struct
 import zipfile
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from PIL import Image
 
 from diabolo import Autoencoder, SequenceAutoencoder, Trainer, data
 from diabolo.core.errors import DataError, UsageError
-from diabolo.data import Clip, write
+from diabolo.data import Clip, write, write_video
 from diabolo.data.process_video import VideoProcessor
 
 
@@ -82,6 +84,44 @@ def test_folders_of_frames_are_clips(tmp_path: Path) -> None:
     assert (source.rows[0].frames == np.stack([moving(1, start=place).frames[0] for place in range(4)])).all()
 
 
+def test_frame_9_comes_before_frame_10(tmp_path: Path) -> None:
+    true = np.stack([np.full((6, 8), 20 * place, np.uint8) for place in range(12)])
+    (tmp_path / "f").mkdir()
+    for place, frame in enumerate(true):
+        Image.fromarray(frame).save(tmp_path / "f" / f"frame{place}.png")
+    source = data.open(tmp_path / "f", as_="video")
+    assert (source.rows[0].frames == true).all() and source.keys["file"].tolist() == ["f"]
+
+
+@pytest.mark.parametrize("codec", write_video.CODECS)
+def test_every_codec_writes_a_video_that_plays(codec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    av = pytest.importorskip("av")
+    if codec not in av.codecs_available:
+        pytest.skip(f"{codec} is not in this build of PyAV")
+    monkeypatch.setattr(write_video, "CODECS", (codec,))
+    true = Clip(moving(12).frames, 29.97)
+    for clip in (true, Clip(true.frames[:1], 5)):
+        write(tmp_path / "a.mp4", data.objects([clip]), force=True)
+        back = data.open(tmp_path / "a.mp4").rows[0]
+        assert back.frames.shape == clip.frames.shape and back.rate == pytest.approx(clip.rate, abs=1e-3)
+        assert np.abs(back.frames.astype(int) - clip.frames).mean() < 4
+
+
+def test_a_phone_held_upright_films_upright(tmp_path: Path) -> None:
+    """The file holds lying frames and says: turn them clockwise. The sky is then above, not on the left."""
+    lying = np.zeros((3, 16, 32), np.uint8)
+    lying[:, :, :8] = 250
+    write(tmp_path / "a.mp4", data.objects([Clip(lying, 10)]))
+    plain, turned = (struct.pack(">9i", a, b, 0, -b, a, 0, 0, 0, 1 << 30) for a, b in ((1 << 16, 0), (0, 1 << 16)))
+    raw = (tmp_path / "a.mp4").read_bytes()
+    place = raw.index(plain, raw.index(b"tkhd"))
+    (tmp_path / "b.mp4").write_bytes(raw[:place] + turned + raw[place + len(plain) :])
+    for size, shape in ((None, (32, 16)), ("16x8", (16, 8))):
+        frame = data.open(tmp_path / "b.mp4", size=size).rows[0].frames[0].astype(int)
+        assert frame.shape == shape
+        assert frame[: shape[0] // 8].mean() > 200 and frame[shape[0] // 2 :].mean() < 30
+
+
 def test_arrays_of_clips(tmp_path: Path) -> None:
     clips = {f"train_{place}": moving(10 + place).frames for place in range(2)}
     np.savez(tmp_path / "a.npz", **clips, train_0_label=np.zeros(10, np.uint8))
@@ -92,6 +132,42 @@ def test_arrays_of_clips(tmp_path: Path) -> None:
     assert data.open(tmp_path / "b.npz", as_="video", include="test*").keys["file"].tolist() == ["test_0"]
     np.save(tmp_path / "c.npy", np.stack([moving(6).frames] * 3))
     assert len(data.open(tmp_path / "c.npy", as_="video")) == 3
+
+
+def test_arrays_that_are_no_clips_are_refused_by_name(tmp_path: Path) -> None:
+    np.save(tmp_path / "floats.npy", np.zeros((3, 8, 8), np.float32))
+    with pytest.raises(DataError, match=r"floats\.npy holds no clips.*float32"):
+        data.open(tmp_path / "floats.npy", as_="video")
+    np.savez_compressed(tmp_path / "cut.npz", a=moving(40).frames)
+    raw = bytearray((tmp_path / "cut.npz").read_bytes())
+    raw[150:250] = bytes(100)
+    (tmp_path / "cut.npz").write_bytes(raw)
+    (tmp_path / "bad.npz").write_bytes(b"PK\x03\x04 and no more")
+    for name in ("cut.npz", "bad.npz"):
+        with pytest.raises(DataError, match=rf"{name}.* damaged"):
+            data.open(tmp_path / name, as_="video")
+    for name in ("gone.npz", "gone.mp4", "gone"):
+        with pytest.raises(DataError, match=r"no file .*gone"):
+            data.open(tmp_path / name, as_="video")
+
+
+def test_arrays_too_large_for_the_memory_are_never_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from diabolo.data import limits, read_video
+
+    np.savez(tmp_path / "a.npz", a=moving(20).frames, b=moving(20).frames)
+    monkeypatch.setattr(limits, "available_memory", lambda: 20 * 16 * 24 + 1)
+    monkeypatch.setattr(read_video, "load_array", lambda *_: pytest.fail("loaded before the memory was looked at"))
+    with pytest.raises(DataError, match="2 arrays of clips would take"):
+        data.open(tmp_path / "a.npz", as_="video")
+
+
+def test_the_state_says_all_there_is_to_say() -> None:
+    clips = [moving(23), moving(5)]
+    video = VideoProcessor(frames=6, hop=0.25, every=2).fit(clips)
+    other = VideoProcessor.from_state(json.loads(json.dumps(video.state())))
+    first, second = video.encode(clips), other.encode(clips)
+    assert first["x"].dtype == torch.uint8
+    assert all(torch.equal(first[name], second[name]) for name in first) and video.shape == other.shape
 
 
 def test_windows_cover_every_frame_and_join_without_change() -> None:
@@ -151,14 +227,33 @@ def test_the_command_line_writes_a_video(folder: Path, tmp_path: Path) -> None:
         assert result.exit_code == 0, result.output
         return result.output
 
-    assert "video" in run("fit", folder, "--out", tmp_path / "m", "--epochs", 2, "--latent", 4)
+    said = run("fit", folder, "--out", tmp_path / "m", "--epochs", 2, "--latent", 4)
+    assert "12 clips, as windows of 8 frames of 16x24 (height x width)" in said
     run("encode", tmp_path / "m", folder, "--out", tmp_path / "z.csv")
     assert list(pd.read_csv(tmp_path / "z.csv"))[:4] == ["file", "start", "end", "z0"]
     run("reconstruct", tmp_path / "m", folder, "--out", tmp_path / "back")
     assert [len(clip) for clip in data.open(tmp_path / "back").rows] == list(range(20, 32))
+    run("encode", tmp_path / "m", folder, "--out", tmp_path / "z.npy")
+    run("decode", tmp_path / "m", tmp_path / "z.npy", "--out", tmp_path / "windows")
+    assert {len(clip) for clip in data.open(tmp_path / "windows").rows} == {8}
     run("info", tmp_path / "m")
     run("score", tmp_path / "m", folder, "--out", tmp_path / "s.csv")
     run("report", tmp_path / "m", folder, "--out", tmp_path / "r.html")
+
+
+def test_the_size_at_fit_is_that_of_every_verb(folder: Path, tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    from diabolo.cli.main import app
+
+    model, back = tmp_path / "m", tmp_path / "back"
+    for words in (
+        ("fit", folder, "--out", model, "--size", "8x12", "--epochs", 1, "--latent", 2),
+        ("reconstruct", model, folder, "--out", back),
+    ):
+        result = CliRunner().invoke(app, [str(word) for word in words])
+        assert result.exit_code == 0, result.output
+    assert {clip.picture for clip in data.open(back).rows} == {(8, 12)}
 
 
 def test_videos_on_disk(folder: Path) -> None:

@@ -259,6 +259,8 @@ def _as_trained(model: Any, given: dict[str, Any]) -> None:
     columns = processor.columns if isinstance(processor, TableProcessor) else trained.get("columns")
     if trained.get("as_") in OWN:
         given.update({name: given[name] or trained.get(name) for name in ("column", "time", "processor")})
+        if trained["as_"] == "video" and given["size"] is None:
+            given["size"] = tuple(processor.shape[1:3])
         if trained["as_"] == "series":
             given["key"] = tuple(given["key"] or trained.get("key", ()))
         given.update(columns=trained.get("columns"), keep=trained.get("key", ()), labels=trained.get("target"))

@@ -28,6 +28,9 @@ def describe_rows(processor: Any, source: Any = None) -> str:
     picture = processor.part_name == "image" or (source is not None and source.modality == "image")
     if processor.part_name == "series":
         return f"series, as windows of {shape[0]} steps in {shape[1]} channel{'' if shape[1] == 1 else 's'}"
+    if processor.part_name == "video":
+        colours = " in colour" if len(shape) > 3 else ""
+        return f"clips, as windows of {shape[0]} frames of {by(shape[1:3])} (height x width){colours}"
     if picture:
         colours = f" in {shape[2]} channels" if len(shape) > 2 else ""
         return f"pictures of {shape[0]}x{shape[1]} (height x width){colours}"

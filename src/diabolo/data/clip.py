@@ -13,6 +13,7 @@ from ..core.errors import DataError, require
 from .record import Row
 
 USUAL_RATE = 25.0
+NO_FRAME = "it holds no frame"
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,14 +78,19 @@ class VideoHeader:
 
 
 def inspect_video(name: str, content: bytes) -> VideoHeader:
-    """The header of a video file; its number of frames is an estimate where the file does not say."""
+    """The header of a video file and the size of its first frame, as it is to be seen; the number of frames is an
+    estimate where the file does not say."""
     av = require("av", "video", "reading videos")
     try:
         with av.open(io.BytesIO(content)) as container:
             stream = container.streams.video[0]
             seconds = float((container.duration or 0) / 1_000_000)
             frames = stream.frames or round(seconds * float(stream.average_rate or USUAL_RATE)) or 1
-            return VideoHeader(name, int(frames), (stream.height, stream.width))
+            first = next(container.decode(stream), None)
+            if first is None:
+                return VideoHeader(name, error=NO_FRAME)
+            size = first.height, first.width
+            return VideoHeader(name, int(frames), size[::-1] if _turns(first) % 2 else size)
     except (av.error.FFmpegError, IndexError, ValueError, OSError) as error:
         return VideoHeader(name, error=reason(error))
 
@@ -92,23 +98,38 @@ def inspect_video(name: str, content: bytes) -> VideoHeader:
 def decode_video(name: str, content: bytes, size: tuple[int, int] | None = None) -> Clip:
     """All frames of a video file, in grey where no frame has colour. Raises `DataError` where there are none.
 
-    ``size``: height and width of the frames, None: as they are.
+    Frames are turned as the file asks for: phones film lying and say so. ``size``: height and width of what comes out,
+    None: as it is.
     """
     av = require("av", "video", "reading videos")
-    shape: dict[str, Any] = {} if size is None else {"height": size[0], "width": size[1]}
+    turns = 0
     try:
         with av.open(io.BytesIO(content)) as container:
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
             rate = float(stream.average_rate or USUAL_RATE)
-            frames = [frame.to_ndarray(format="rgb24", **shape) for frame in container.decode(stream)]
+            frames: list[ndarray] = []
+            for frame in container.decode(stream):
+                turns = turns if frames else _turns(frame)
+                frames.append(_pixels(frame, size[::-1] if size is not None and turns % 2 else size))
     except (av.error.FFmpegError, IndexError, ValueError, OSError) as error:
         raise DataError(f"{name}: {reason(error)}") from error
     if not frames:
-        raise DataError(f"{name}: it holds no frame")
-    found = np.stack(frames)
+        raise DataError(f"{name}: {NO_FRAME}")
+    found = np.rot90(np.stack(frames), turns, (1, 2))
     grey = bool((found == found[..., :1]).all())
-    return Clip(np.ascontiguousarray(found[..., 0]) if grey else found, rate)
+    return Clip(np.ascontiguousarray(found[..., 0] if grey else found), rate)
+
+
+def _pixels(frame: Any, size: tuple[int, int] | None) -> ndarray:
+    shape = {} if size is None else {"height": size[0], "width": size[1]}
+    pixels: ndarray = frame.to_ndarray(format="rgb24", **shape)
+    return pixels
+
+
+def _turns(frame: Any) -> int:
+    """By how many right angles, counter-clockwise, a frame is to be turned before it is seen; older PyAV: unknown."""
+    return round(getattr(frame, "rotation", 0) / 90) % 4
 
 
 def reason(error: Exception) -> str:

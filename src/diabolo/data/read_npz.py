@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 
@@ -42,31 +43,32 @@ def read_npz(path: Path, options: Options) -> Source:
     `DataError` for a damaged archive or one without rows.
     """
     options.refuse("an NPZ archive", "key", "exclude", "include")
-    headers = _headers(path)
+    headers = array_headers(path)
     chosen = _choose(headers, options, path.name)
     label = _label(headers, chosen, options, path.name)
     check_memory(int(np.prod(chosen.shape)) * chosen.dtype.itemsize, path.name, "Take a part of the rows.")
-    source = array_source(_load(path, chosen.name), options, path.name)
-    target = None if label is None else _load(path, label.name)
+    source = array_source(load_array(path, chosen.name), options, path.name)
+    target = None if label is None else load_array(path, label.name)
     note = _note(headers, chosen, label, path.name)
     return replace(source, target=target, notes=[note] if note else [])
 
 
 def load_arrays(path: Path, include: str | None = None) -> dict[str, np.ndarray]:
     """All arrays by name, or those of a pattern, after a look at their size. Raises `DataError`, `UsageError`."""
-    headers = [header for header in _headers(path) if include is None or fnmatch.fnmatchcase(header.name, include)]
+    headers = [header for header in array_headers(path) if include is None or fnmatch.fnmatchcase(header.name, include)]
     if not headers:
         raise UsageError(f"--include {include!r} matches no array of {path.name}.")
     size = sum(int(np.prod(header.shape)) * header.dtype.itemsize for header in headers)
     check_memory(size, path.name, "Take fewer arrays (--include).")
-    return {header.name: _load(path, header.name) for header in headers}
+    return {header.name: load_array(path, header.name) for header in headers}
 
 
-def _headers(path: Path) -> list[_Header]:
+def array_headers(path: Path) -> list[_Header]:
+    """Name, shape and type of every array, none of them loaded. Raises `DataError` for a damaged archive."""
     try:
         with zipfile.ZipFile(path) as archive:
             found = [_header(archive, member) for member in archive.namelist() if member.endswith(".npy")]
-    except (zipfile.BadZipFile, ValueError, EOFError, zlib.error, NotImplementedError) as error:
+    except (zipfile.BadZipFile, ValueError, EOFError, zlib.error, NotImplementedError, TokenError) as error:
         raise DataError(f"{path.name} is damaged or cut short ({error}); fetch it again.") from error
     if not found:
         raise DataError(f"{path.name} holds no arrays.")
@@ -135,11 +137,12 @@ def _note(headers: list[_Header], chosen: _Header, label: _Header | None, origin
     return f"{taken} and {label.name!r} as labels, never an input (--target changes it, --target none drops it)"
 
 
-def _load(path: Path, name: str) -> np.ndarray:
+def load_array(path: Path, name: str) -> np.ndarray:
+    """One array by its name. Raises `DataError` if it is damaged or holds Python objects."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             return archive[name]
-    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
+    except (ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error, TokenError) as error:
         if "Object arrays" in str(error):
             raise DataError(f"{path.name}: array {name!r} holds Python objects; save numbers.") from error
         raise DataError(f"{path.name}: array {name!r} is damaged ({error}); fetch it again.") from error

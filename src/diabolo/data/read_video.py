@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 from numpy import ndarray
@@ -16,6 +18,8 @@ from .files import Files, choose, file_keys, folder_labels, open_files
 from .kinds import FILES
 from .limits import check_memory
 from .picture import Header, inspect
+from .read_array import load_npy
+from .read_npz import array_headers, load_array
 from .recognise import looks_like_label, split_of
 from .record import Options, Source, listed, objects
 from .stored_files import StoredFiles
@@ -32,9 +36,9 @@ def read(path: Path, options: Options) -> Source:
     """Read videos as an object array (N,) of `Clip`, all of one size.
 
     A video file, a folder or archive of them, or one whose subfolders hold pictures (a clip each, in the order of the
-    names); .npy uint8 (N, T, H, W[, 3]) or (T, H, W); .npz with one clip an array, of which ``include`` chooses.
-    Frames of another size than most are resized. Unreadable files are left out, up to a tenth, and noted. Raises
-    `DataError` for no videos, `UsageError` for training and test clips side by side.
+    names, frame 9 before frame 10); .npy uint8 (N, T, H, W[, 3]) or (T, H, W); .npz with one clip an array, of which
+    ``include`` chooses. Frames of another size than most are resized. Unreadable files are left out, up to a tenth, and
+    noted. Raises `DataError` for no videos, `UsageError` for training and test clips side by side.
     """
     options.refuse("videos", "key", "exclude", "column", "time")
     if path.suffix.lower() in (".npy", ".npz"):
@@ -82,8 +86,9 @@ def _frames(files: Files, options: Options) -> Source:
     """Subfolders of pictures, each a clip in the order of its names."""
     names = choose(files, options, PICTURES, "frames")
     folders: dict[str, list[str]] = {}
-    for name in names:
-        folders.setdefault(PurePosixPath(name).parent.as_posix(), []).append(name)
+    for name in sorted(names, key=natural):
+        parent = PurePosixPath(name).parent.as_posix()
+        folders.setdefault(files.origin if parent == "." else parent, []).append(name)
     headers = {header.name: header for header in in_threads(lambda name: inspect(name, files.read), names)}
     bad = {name: str(header.error) for name, header in headers.items() if header.error is not None}
     _check_damage(bad, len(names), files.origin)
@@ -107,25 +112,49 @@ def _frames(files: Files, options: Options) -> Source:
     return _source(files.origin, clips, bad, options, notes)
 
 
+def natural(name: str) -> list[tuple[bool, int, str]]:
+    """A key that sorts numbers within names by their value.
+
+    >>> sorted(["f10.png", "f9.png", "f1.png"], key=natural)
+    ['f1.png', 'f9.png', 'f10.png']
+    """
+    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in re.split(r"(\d+)", name)]
+
+
 def _arrays(path: Path, options: Options) -> Source:
     options.refuse("arrays of clips", "target")
-    clips = dict(_clips_in(path, options))
+    clips = dict(_npy_clips(path) if path.suffix.lower() == ".npy" else _npz_clips(path, options))
     picture = Counter(clip.picture for clip in clips.values()).most_common(1)[0][0]
     picture = (*options.size, *picture[2:]) if options.size is not None else picture
     return _source(path.name, {name: clip.fitted(picture) for name, clip in clips.items()}, {}, options, [])
 
 
-def _clips_in(path: Path, options: Options) -> Iterator[tuple[str, Clip]]:
-    try:
-        loaded = np.load(path, allow_pickle=False, mmap_mode="r" if path.suffix == ".npy" else None)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path.name} is damaged or holds no arrays of numbers ({error}).") from error
-    if isinstance(loaded, ndarray):
-        yield from _unpacked(path.stem, loaded)
-        return
-    with loaded as held:
-        for name in _chosen(held.files, path.name, options):
-            yield from _unpacked(name, held[name])
+def _npy_clips(path: Path) -> Iterator[tuple[str, Clip]]:
+    array = load_npy(path)
+    if not _holds_clips(array):
+        raise _no_clips(path.name, f"{array.dtype} {array.shape}")
+    yield from _unpacked(path.stem, array)
+
+
+def _npz_clips(path: Path, options: Options) -> Iterator[tuple[str, Clip]]:
+    headers = {header.name: header for header in array_headers(path)}
+    chosen = [headers[name] for name in _chosen(list(headers), path.name, options)]
+    taken = [header for header in chosen if _holds_clips(header)]
+    if not taken:
+        raise _no_clips(path.name, ", ".join(str(header) for header in chosen[:4]))
+    size = sum(int(np.prod(header.shape)) for header in taken)
+    check_memory(size, f"{len(taken)} arrays of clips", "Take fewer arrays (--include).")
+    for header in taken:
+        yield from _unpacked(header.name, load_array(path, header.name))
+
+
+def _holds_clips(array: Any) -> bool:
+    """Whether an array, or the header of one, is bytes (T, H, W), (T, H, W, 3) or a row of such clips."""
+    return array.dtype == np.uint8 and len(array.shape) in (3, 4, 5) and 0 not in array.shape
+
+
+def _no_clips(origin: str, held: str) -> DataError:
+    return DataError(f"{origin} holds no clips, uint8 frames (T, H, W), (T, H, W, 3) or (N, T, H, W[, 3]); got {held}.")
 
 
 def _chosen(names: list[str], origin: str, options: Options) -> list[str]:
@@ -148,19 +177,16 @@ def _chosen(names: list[str], origin: str, options: Options) -> list[str]:
 
 
 def _unpacked(name: str, array: ndarray) -> Iterator[tuple[str, Clip]]:
-    """The clips of one array: (T, H, W[, 3]) is one, one more axis in front is many; others are passed over."""
-    if array.dtype != np.uint8 or array.ndim not in (3, 4, 5):
-        return
-    check_memory(array.nbytes, name, "Take fewer arrays (--include).")
+    """The clips of one array: (T, H, W[, 3]) is one, one more axis in front is many."""
     if array.ndim == 5 or (array.ndim == 4 and array.shape[3] != 3):
-        yield from ((f"{name}_{place:05d}", Clip(np.array(clip))) for place, clip in enumerate(array))
+        yield from ((f"{name}_{place:05d}", Clip(clip)) for place, clip in enumerate(array))
     else:
-        yield name, Clip(np.array(array))
+        yield name, Clip(array)
 
 
 def _source(origin: str, clips: dict[str, Clip], bad: dict[str, str], options: Options, notes: list[str]) -> Source:
     if not clips:
-        raise DataError(f"{origin} holds no clips: uint8 frames (T, H, W) or (T, H, W, 3).")
+        raise DataError(f"{origin} holds no clip that can be read.")
     names = list(clips)
     colours = any(len(clip.picture) == 3 for clip in clips.values())
     first = next(iter(clips.values())).picture

@@ -163,6 +163,8 @@ def _open_path(path: Path, options: Options) -> Source:
         return _digits(options)
     own = _own_kind(path, options)
     if own is not None:
+        if not path.exists():
+            recognise(path)
         source: Source = kinds.reader(own).read(path, options)
         return source
     try:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -31,7 +32,6 @@ class Frames(Network):
     Reference: Donahue et al. (2015), "Long-term recurrent convolutional networks for visual recognition and
     description"; Srivastava, Mansimov & Salakhutdinov (2015), section 2.2, for the decoder.
 
-    >>> import torch
     >>> encoder, decoder = Frames(channels=(4, 8)).build((5, 8, 6), 3, 3, (5, 8, 6))
     >>> decoder(encoder(torch.zeros(2, 5, 8, 6))).shape
     torch.Size([2, 5, 8, 6])
@@ -75,6 +75,8 @@ class FramesEncoder(Encoder):
     def forward(
         self, x: Float[Tensor, "b t *s"], mask: Bool[Tensor, "b t"] | None = None, cond: Tensor | None = None
     ) -> Float[Tensor, "b f"]:
+        if mask is not None:  # not even NaN may pass, nor come back as a gradient
+            x = torch.where(mask.reshape(*mask.shape, *(1,) * (x.ndim - 2)), x, 0)
         vectors: Any = self.still(x.flatten(0, 1)).unflatten(0, x.shape[:2])
         out: Tensor = self.moving(vectors, mask)
         return out
