@@ -73,7 +73,7 @@ def show(rows: Any, recon: Any, chosen: Mapping[str, ndarray], errors: ndarray) 
         columns = {str(name): (originals[name], recon[name]) for name in known}
         return _table(columns, {str(name): _spread(rows[name]) for name in known}, chosen, errors)
     if rows.dtype == object:  # texts
-        return _table({"text": (originals, recon)}, {"text": 1.0}, chosen, errors)
+        return _table({"text": (originals, np.asarray(recon, dtype=object))}, {"text": 1.0}, chosen, errors)
     rows, originals, recon = (_in_a_row(part) for part in (rows, originals, np.asarray(recon)))
     if rows.ndim in (3, 4) and min(rows.shape[1:3]) > 1:
         return _images(_channel_last(originals), _channel_last(np.asarray(recon)), chosen, errors)
