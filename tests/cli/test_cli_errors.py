@@ -187,7 +187,7 @@ def test_damaged_pictures_are_skipped_up_to_a_tenth(run: Run, tmp_path: Path, br
             file.write_bytes(file.read_bytes()[:40])
     result = run("fit", tmp_path / "p", "--out", tmp_path / "m", "--epochs", 1)
     assert result.exit_code == code, result.output
-    told = "1 damaged picture skipped: 00.png" if code == 0 else "4 of 20 pictures are damaged, more than a tenth"
+    told = "1 damaged picture skipped: 00.png" if code == 0 else "4 of 20 pictures cannot be read, more than a tenth"
     assert told in result.stderr
 
 

@@ -104,7 +104,7 @@ def test_damaged_pictures_are_skipped_named_and_counted(tmp_path):
     assert "2 damaged pictures skipped: 03.png (not a picture), 07.png" in source.notes[0]
     np.testing.assert_array_equal(source.rows[6], pixels(8, 30, 30))
     (tmp_path / "p" / "09.png").write_bytes(b"nor this")
-    with pytest.raises(DataError, match=r"p: 3 of 20 pictures are damaged, more than a tenth: 03\.png"):
+    with pytest.raises(DataError, match=r"p: 3 of 20 pictures cannot be read, more than a tenth: 03\.png"):
         open(tmp_path / "p")
 
 

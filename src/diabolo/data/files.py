@@ -7,7 +7,7 @@ import tarfile
 import threading
 import zipfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
@@ -20,6 +20,8 @@ from .recognise import split_of
 from .record import Options, Source, listed
 
 MAX_FILE = 1 << 30
+MOST_DAMAGED = 0.1
+"""Share of the files that may be unreadable."""
 READABLE = (".csv", ".npy", ".npz", ".parquet", "-ubyte.gz")
 
 
@@ -172,6 +174,25 @@ def _stop_at_splits(origin: str, names: list[str], what: str) -> None:
             f"{origin} holds training and test {what} apart: {counted}. Choose: --include '{train}/*' or "
             f"--include '{test}/*' (--include '*' takes all)."
         )
+
+
+def refuse_damage(bad: Mapping[str, str], count: int, origin: str, what: str) -> None:
+    """Raise `DataError` where more than a tenth of ``count`` files cannot be read; ``bad``: name -> why."""
+    if len(bad) > MOST_DAMAGED * count:
+        raise DataError(
+            f"{origin}: {len(bad)} of {count} {what} cannot be read, more than a tenth: {damage(bad)}. "
+            "Fetch them again or remove them."
+        )
+
+
+def damage(bad: Mapping[str, str]) -> str:
+    """The first three files that cannot be read, and why.
+
+    >>> damage({"a": "it is empty", "b": "no picture"})
+    'a (it is empty), b (no picture)'
+    """
+    more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
+    return ", ".join(f"{name} ({why})" for name, why in list(bad.items())[:3]) + more
 
 
 def folder_labels(names: list[str], options: Options, notes: list[str]) -> np.ndarray | None:

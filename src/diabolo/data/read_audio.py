@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core import Spec
 from ..core.errors import DataError, require
-from .files import Files, choose, file_keys, folder_labels, open_files
+from .files import Files, choose, damage, file_keys, folder_labels, open_files, refuse_damage
 from .kinds import FILES
 from .limits import check_memory
 from .record import Options, Source, listed, objects
@@ -22,7 +22,6 @@ from .stored_files import StoredFiles
 from .stored_images import in_threads
 
 SUFFIXES = FILES["audio"]
-MOST_DAMAGED = 0.1
 FOOTPRINT = 2
 """Bytes sounds take while they are read and encoded, for one byte of float32."""
 SILENT = 1e-4
@@ -64,7 +63,7 @@ def _one(path: Path) -> Files:
 
 def _load(files: Files, names: list[str], options: Options) -> Source:
     items = list(in_threads(lambda name: inspect_sound(name, files.read), names))
-    damaged = _check_damage(items, files.origin)
+    damaged = _bad(items, files.origin)
     good = [item for item in items if item.error is None]
     notes: list[str] = []
     rate = _rate(good, options, notes)
@@ -75,7 +74,7 @@ def _load(files: Files, names: list[str], options: Options) -> Source:
         return stored.source(options, notes, len(damaged))
     check_memory(size, f"{len(good)} sounds of {files.origin}", "Take fewer (--include).")
     list(in_threads(lambda item: _fill(item, files.read, rate), good))
-    bad = _check_damage(items, files.origin)
+    bad = _bad(items, files.origin)
     taken = [item for item in items if item.sound is not None]
     _describe(taken, bad, options, notes)
     kept = [item.name for item in taken]
@@ -131,7 +130,7 @@ def _rate(good: list[Item], options: Options, notes: list[str]) -> int:
     return rate
 
 
-def _describe(taken: list[Item], bad: list[Item], options: Options, notes: list[str]) -> None:
+def _describe(taken: list[Item], bad: dict[str, str], options: Options, notes: list[str]) -> None:
     """Notes on what is there: how long, which channels, what is silent or too loud, what was left out."""
     sounds = [item.sound for item in taken if item.sound is not None]
     seconds = [sound.seconds for sound in sounds]
@@ -149,19 +148,11 @@ def _describe(taken: list[Item], bad: list[Item], options: Options, notes: list[
         if named:
             notes.append(f"{len(named)} sound{'s are' if len(named) > 1 else ' is'} {what}: {listed(named, 3)}")
     if bad:
-        notes.append(f"{len(bad)} unreadable or empty file{'s' if len(bad) > 1 else ''} skipped: {_damage(bad)}")
+        notes.append(f"{len(bad)} unreadable or empty file{'s' if len(bad) > 1 else ''} skipped: {damage(bad)}")
 
 
-def _check_damage(items: list[Item], origin: str) -> list[Item]:
-    bad = [item for item in items if item.error is not None]
-    if len(bad) > MOST_DAMAGED * len(items):
-        raise DataError(
-            f"{origin}: {len(bad)} of {len(items)} sounds cannot be read, more than a tenth: {_damage(bad)}. "
-            "Fetch them again or remove them."
-        )
+def _bad(items: list[Item], origin: str) -> dict[str, str]:
+    """The sounds that cannot be read, and why; too many stop."""
+    bad = {item.name: item.error for item in items if item.error is not None}
+    refuse_damage(bad, len(items), origin, "sounds")
     return bad
-
-
-def _damage(bad: list[Item]) -> str:
-    more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
-    return ", ".join(f"{item.name} ({item.error})" for item in bad[:3]) + more

@@ -12,14 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from ..core.errors import DataError, require
-from .files import Files, choose, file_keys, folder_labels, open_files
+from .files import Files, choose, damage, file_keys, folder_labels, open_files, refuse_damage
 from .limits import check_memory
 from .picture import Header, inspect
 from .recognise import IMAGE_SUFFIXES
 from .record import Options, Source, listed
 from .stored_images import StoredImages, decode_all, in_threads
 
-_MOST_DAMAGED = 0.1
 FOOTPRINT = 2
 """Bytes pictures take while they are read and cut into parts, for one byte of theirs."""
 
@@ -40,7 +39,7 @@ def read(path: Path, options: Options) -> Source:
 def _load(files: Files, names: list[str], options: Options) -> Source:
     headers = list(in_threads(lambda name: inspect(name, files.read), names))
     good = [header for header in headers if header.error is None]
-    _check_damage(headers, files.origin)
+    _bad(headers, files.origin)
     size, notes = _size(good, options, files.origin)
     channels, dtype = _colours(good, notes)
     shape = (len(good), *size, *((3,) if channels == 3 else ()))
@@ -53,9 +52,9 @@ def _load(files: Files, names: list[str], options: Options) -> Source:
     )
     out = decode_all(good, files.read, shape[1:], dtype)
     kept = np.array([header.error is None for header in good])
-    bad = _check_damage(headers, files.origin)
+    bad = _bad(headers, files.origin)
     if bad:
-        notes.append(f"{len(bad)} damaged picture{'s' if len(bad) > 1 else ''} skipped: {_damage(bad)}")
+        notes.append(f"{len(bad)} damaged picture{'s' if len(bad) > 1 else ''} skipped: {damage(bad)}")
         out = out[kept]
     taken = [header.name for header in good if header.error is None]
     target = folder_labels(taken, options, notes)
@@ -81,19 +80,11 @@ def _on_disk(
     return Source(stored, stored.modality, None, None, notes, skipped, files.origin, processor=options.processor)
 
 
-def _check_damage(headers: list[Header], origin: str) -> list[Header]:
-    bad = [header for header in headers if header.error is not None]
-    if len(bad) > _MOST_DAMAGED * len(headers):
-        raise DataError(
-            f"{origin}: {len(bad)} of {len(headers)} pictures are damaged, more than a tenth: {_damage(bad)}. "
-            "Fetch them again or remove them."
-        )
+def _bad(headers: list[Header], origin: str) -> dict[str, str]:
+    """The pictures that cannot be read, and why; too many stop."""
+    bad = {header.name: header.error for header in headers if header.error is not None}
+    refuse_damage(bad, len(headers), origin, "pictures")
     return bad
-
-
-def _damage(bad: list[Header]) -> str:
-    more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
-    return ", ".join(f"{header.name} ({header.error})" for header in bad[:3]) + more
 
 
 def _size(good: list[Header], options: Options, origin: str) -> tuple[tuple[int, int], list[str]]:

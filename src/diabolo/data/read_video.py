@@ -14,7 +14,7 @@ from numpy import ndarray
 
 from ..core.errors import DataError, UsageError, require
 from .clip import Clip, decode_video, inspect_video
-from .files import Files, choose, file_keys, folder_labels, open_files
+from .files import Files, choose, damage, file_keys, folder_labels, open_files, refuse_damage
 from .kinds import FILES
 from .limits import check_memory
 from .picture import Header, inspect
@@ -27,7 +27,6 @@ from .stored_images import decode_all, in_threads
 
 SUFFIXES = FILES["video"]
 PICTURES = FILES["image"]
-MOST_DAMAGED = 0.1
 FOOTPRINT = 3
 """Bytes clips take while they are read and cut into windows that overlap, for one byte of them."""
 
@@ -57,7 +56,7 @@ def _load(files: Files, options: Options) -> Source:
     names = choose(files, options, SUFFIXES, "videos")
     headers = list(in_threads(lambda name: inspect_video(name, files.read(name)), names))
     bad = {header.name: str(header.error) for header in headers if header.error is not None}
-    _check_damage(bad, len(names), files.origin)
+    refuse_damage(bad, len(names), files.origin, "files")
     good = [header for header in headers if header.error is None]
     size = options.size or Counter(header.size for header in good).most_common(1)[0][0]
     other = sum(header.size != size for header in good)
@@ -77,7 +76,7 @@ def _load(files: Files, options: Options) -> Source:
 
     found = dict(zip(taken, in_threads(tried, taken), strict=True))
     bad.update({name: clip for name, clip in found.items() if isinstance(clip, str)})
-    _check_damage(bad, len(names), files.origin)
+    refuse_damage(bad, len(names), files.origin, "files")
     clips = {name: clip for name, clip in found.items() if isinstance(clip, Clip)}
     return _source(files.origin, clips, bad, options, notes)
 
@@ -91,7 +90,7 @@ def _frames(files: Files, options: Options) -> Source:
         folders.setdefault(files.origin if parent == "." else parent, []).append(name)
     headers = {header.name: header for header in in_threads(lambda name: inspect(name, files.read), names)}
     bad = {name: str(header.error) for name, header in headers.items() if header.error is not None}
-    _check_damage(bad, len(names), files.origin)
+    refuse_damage(bad, len(names), files.origin, "files")
     sizes = Counter(header.size for header in headers.values() if header.error is None)
     size = options.size or sizes.most_common(1)[0][0]
     colour = any(header.channels == 3 for header in headers.values() if header.error is None)
@@ -105,7 +104,7 @@ def _frames(files: Files, options: Options) -> Source:
         bad.update({header.name: str(header.error) for header in good if header.error is not None})
         if any(kept):
             clips[folder] = Clip(frames[np.array(kept)])
-    _check_damage(bad, len(names), files.origin)
+    refuse_damage(bad, len(names), files.origin, "files")
     notes = [f"{len(clips)} folders of frames, a clip each, at {Clip.rate:g} frames a second"]
     if len(sizes) > 1:
         notes.append(f"frames of {len(sizes)} sizes resized to {size[1]}x{size[0]} (--size HxW)")
@@ -195,19 +194,6 @@ def _source(origin: str, clips: dict[str, Clip], bad: dict[str, str], options: O
     frames = [len(clip) for clip in rows]
     notes = [f"{len(rows)} clips of {min(frames)} to {max(frames)} frames, {picture[1]}x{picture[0]}", *notes]
     if bad:
-        notes.append(f"{len(bad)} unreadable file{'s' if len(bad) > 1 else ''} skipped: {_damage(bad)}")
+        notes.append(f"{len(bad)} unreadable file{'s' if len(bad) > 1 else ''} skipped: {damage(bad)}")
     target = folder_labels(names, options, notes)
     return Source(rows, "video", file_keys(names, notes), target, notes, len(bad), origin, processor=options.processor)
-
-
-def _check_damage(bad: dict[str, str], count: int, origin: str) -> None:
-    if len(bad) > MOST_DAMAGED * count:
-        raise DataError(
-            f"{origin}: {len(bad)} of {count} files cannot be read, more than a tenth: {_damage(bad)}. "
-            "Fetch them again or remove them."
-        )
-
-
-def _damage(bad: dict[str, str]) -> str:
-    more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
-    return ", ".join(f"{name} ({why})" for name, why in list(bad.items())[:3]) + more
