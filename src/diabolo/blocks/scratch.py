@@ -10,7 +10,7 @@ from torch import Tensor
 
 LARGE = 4 << 20
 """Bytes from which the system gives memory back, and takes it anew, at every allocation."""
-MOST = 3
+MOST = 4
 
 _held = threading.local()
 _count: Any = getattr(torch._C, "_storage_Use_Count", None)
@@ -18,7 +18,7 @@ _count: Any = getattr(torch._C, "_storage_Use_Count", None)
 
 def scratch(shape: torch.Size) -> Tensor:
     """An uninitialised float32 tensor. Large ones take the memory of an earlier one that nobody holds any more, neither
-    itself nor a view of it; memory of one shape is kept, of three tensors at most.
+    itself nor a view of it; memory of one shape is kept, of four tensors at most.
 
     >>> first = scratch(torch.Size([1024, 2048]))
     >>> where = first.data_ptr()

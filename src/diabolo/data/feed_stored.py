@@ -54,9 +54,10 @@ class StoredFeed(Feed):
         whole = self.stored.scattered and len(self) == len(self.stored)
         keys = [None if seed is None or whole else (seed, epoch, place) for place in range(len(plan))]
         work = list(zip(plan, counts.tolist(), keys, strict=True))[first:]
-        yield from self._cut(ahead(lambda item: self._group(*item), work, self.stored.depth), size, skip)
+        pieces = self._cut(ahead(lambda item: self._group(*item), work, self.stored.depth), size, skip)
+        yield from ahead(self._collated, pieces, 1) if self.stored.scattered else map(self.processor.collate, pieces)
 
-    def _cut(self, pieces: Iterator[dict[str, Tensor]], size: int, skip: int) -> Iterator[Batch]:
+    def _cut(self, pieces: Iterator[dict[str, Tensor]], size: int, skip: int) -> Iterator[dict[str, Tensor]]:
         """Batches of a size from pieces of any size; what is left over goes before the next piece."""
         rest: dict[str, Tensor] = {}
         for piece in pieces:
@@ -65,11 +66,20 @@ class StoredFeed(Feed):
             begin = min(skip, rows)
             skip -= begin
             while begin + size <= rows:
-                yield self.processor.collate({n: t[begin : begin + size] for n, t in held.items()})
+                yield {n: t[begin : begin + size] for n, t in held.items()}
                 begin += size
             rest = {n: t[begin:] for n, t in held.items()}
         if rest and len(next(iter(rest.values()))):
-            yield self.processor.collate(rest)
+            yield rest
+
+    def _collated(self, tensors: dict[str, Tensor]) -> Batch:
+        """One batch, made by a thread of its own: more, beside those that decode, would wait longer than they help."""
+        usual = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            return self.processor.collate(tensors)
+        finally:
+            torch.set_num_threads(usual)
 
     def _group(self, blocks: ndarray, rows: int, key: tuple[int, int, int] | None) -> dict[str, Tensor]:
         """The encoded rows of a group, exactly as many as it should have."""

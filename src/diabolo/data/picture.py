@@ -91,6 +91,8 @@ def _pixels(picture: Any, out: np.ndarray, pillow: Any) -> np.ndarray:
 
 def _orientation(picture: Any) -> int:
     """The EXIF orientation, of the formats whose header tells it without decoding."""
+    if picture.format == "JPEG" and "exif" not in picture.info:
+        return 1
     return int(picture.getexif().get(0x0112, 1)) if picture.format in ("JPEG", "MPO", "TIFF", "WEBP") else 1
 
 

@@ -17,6 +17,8 @@ from .picture import Header, decode
 from .record import Source
 from .stored import Stored
 
+TOGETHER = 8
+"""Pictures that are one piece of work for a thread."""
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -35,7 +37,12 @@ def in_threads(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
 def decode_all(headers: Sequence[Header], read: Callable[[str], bytes], shape: tuple[int, ...], dtype: Any) -> ndarray:
     """Pictures of one shape (H, W[, 3]), decoded side by side; ``error`` of a header tells which are damaged."""
     out = np.empty((len(headers), *shape), dtype)
-    list(in_threads(lambda place: decode(headers[place], read, out[place : place + 1]), range(len(headers))))
+
+    def some(first: int) -> None:
+        for place in range(first, min(first + TOGETHER, len(headers))):
+            decode(headers[place], read, out[place : place + 1])
+
+    list(in_threads(some, range(0, len(headers), TOGETHER)))
     return out
 
 
