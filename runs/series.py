@@ -95,7 +95,7 @@ def report(name: str, parts: Parts, args: argparse.Namespace) -> None:
         if size == 8 and args.seeds > 1:
             what = f"{name}, share of the variance of held-out windows lost, code of 8"
             command = f"python -m runs.series --data DIR --seeds {args.seeds}"
-            record("series", what, ours, published="", rival=f"PCA {rival:.4g}", command=command)
+            record("autoencoder", what, ours, published="", rival=f"PCA {rival:.4g}", command=command)
 
 
 def _in_time(rows: Any, window: int) -> Parts:

@@ -84,7 +84,7 @@ def digits(source: data.Source, digit: ndarray, speaker: ndarray, seed: int) -> 
     head(f"digits of a speaker never heard, codes of {CODE}, per cent right")
     for name in rivals:
         row(f"autoencoder, rival {name}", means["autoencoder"], means[name], f"ours >= {means[name] + 5:.4g}")
-    record("autoencoder (log-mel)", "FSDD, digit of an unheard speaker, logistic regression on codes, per cent",
+    record("autoencoder", "FSDD, digit of an unheard speaker, logistic regression on codes, per cent",
            [means["autoencoder"]], published="none (FSDD has no such protocol)",
            rival=", ".join(f"{name} {means[name]:.1f}" for name in rivals),
            command="python -m runs.speech --data DIR")  # fmt: skip
