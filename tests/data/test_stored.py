@@ -207,3 +207,12 @@ def test_errors_say_what_to_do(tmp_path: Path, files: dict[str, Path]) -> None:
 def test_tensors_of_a_stored_feed_are_those_of_memory() -> None:
     feed = feed_of()
     assert torch.equal(next(feed.batches(10)).x, feed.in_memory().tensors["x"][:10])
+
+
+def test_what_is_no_archive_and_no_processor_is_said_at_once(files: dict[str, Path]) -> None:
+    with pytest.raises(UsageError, match="neither a folder nor an archive"):
+        data.open(files["csv"], as_="video")
+    with pytest.raises(UsageError, match="rate must be an int above 0"):
+        data.open(files["csv"], processor="audio(rate=-1)")
+    with pytest.raises(UsageError, match="processor 'audoi' is unknown; did you mean 'audio'"):
+        data.open(files["csv"], processor="audoi")

@@ -65,7 +65,14 @@ def open_files(path: Path) -> Files:
     if path.is_dir():
         found = [p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()]
         return Files(path.name, _seen(found), lambda name: (path / name).read_bytes(), lambda: None, path)
+    if path.suffix.lower() not in (".zip", ".tar") and not zipfile.is_zipfile(path) and not _is_tar(path):
+        raise UsageError(f"{path.name} is neither a folder nor an archive (.zip, .tar); give one, or leave out --as.")
     return _zip(path) if zipfile.is_zipfile(path) or path.suffix.lower() == ".zip" else _tar(path)
+
+
+def _is_tar(path: Path) -> bool:
+    """Whether a file is a tar, or is named as one and may be damaged."""
+    return ".tar" in (suffix.lower() for suffix in path.suffixes) or tarfile.is_tarfile(path)
 
 
 def _seen(names: list[str]) -> list[str]:
@@ -97,7 +104,9 @@ def _tar(path: Path) -> Files:
         archive = tarfile.open(path)  # noqa: SIM115
         members = {info.name.removeprefix("./"): info for info in archive.getmembers() if info.isfile()}
     except (tarfile.TarError, EOFError, OSError) as error:
-        raise DataError(f"{path.name} is damaged or cut short ({error}); fetch it again.") from error
+        raise DataError(
+            f"{path.name} is damaged or cut short ({str(error).splitlines()[0]}); fetch it again."
+        ) from error
     total = sum(info.size for info in members.values())
     check_memory(total, f"the files in {path.name}", "Unpack it and give the folder.")
     held: dict[str, bytes] = {}

@@ -109,6 +109,8 @@ def open(
         processor,
         as_bytes(memory),
     )
+    if processor is not None:
+        make("processor", processor)  # what is wrong with it is said before anything is read
     if isinstance(path, Source):
         return path
     if isinstance(path, str | os.PathLike):
