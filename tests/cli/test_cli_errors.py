@@ -326,3 +326,8 @@ def test_a_really_full_disk(data: Path, tmp_path: Path) -> None:
         assert not (small / "m").exists()
     finally:
         subprocess.run(["umount", str(small)], check=False)
+
+
+def test_a_folder_is_no_table(fails: Run, data: Path, tmp_path: Path) -> None:
+    said = fails(2, "fit", data / "pictures", "--as", "table", "--out", tmp_path / "m")
+    assert "pictures is a folder of files, no table; give one file of it, or leave out --as" in said

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 from PIL import Image
 
 from .conftest import Run
@@ -54,3 +55,29 @@ def test_pictures_on_disk(works: Run, tmp_path: Path) -> None:
     assert "30 pictures stay on disk" in said
     works("encode", tmp_path / "m", folder, "--out", tmp_path / "z.csv", "--memory", "500")
     assert pd.read_csv(tmp_path / "z.csv")["file"].tolist()[:2] == ["00.png", "01.png"]
+
+
+def test_files_that_turn_out_damaged_are_named(works: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for place in range(40):
+        Image.fromarray(random.integers(0, 255, (16, 16), dtype=np.uint8)).save(folder / f"{place:02d}.png")
+    whole = (folder / "00.png").read_bytes()
+    (folder / "00.png").write_bytes(whole[:60])  # the header is sound
+    said = works("fit", folder, "--out", tmp_path / "m", "--epochs", 1, "--latent", 1, "--memory", "500")
+    assert "1 files could not be read and were left out: 00.png" in said
+    said = works("encode", tmp_path / "m", folder, "--out", tmp_path / "z.csv", "--memory", "500")
+    assert "00.png" in said and "00.png" not in pd.read_csv(tmp_path / "z.csv")["file"].tolist()
+
+
+def test_sounds_on_disk_are_held_out_for_the_comparison(works: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "sounds"
+    folder.mkdir()
+    for place in range(80):
+        soundfile.write(folder / f"{place:02d}.wav", 0.5 * np.sin(np.arange(400) * (0.1 + place / 300)), 8000)
+    said = works(
+        "fit", folder, "--processor", "audio(window=0.02)", "--out", tmp_path / "m", "--epochs", 1, "--latent", 2,
+        "--memory", "1kB",
+    )  # fmt: skip
+    assert "80 files stay on disk" in said and "Squared error on" in said

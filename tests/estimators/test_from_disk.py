@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 
 from diabolo import VAE, Autoencoder, AutoencoderClassifier, Trainer, data, load
-from diabolo.core.errors import Interrupted, UsageError
+from diabolo.core.errors import DataError, Interrupted, UsageError
+from diabolo.data import ArrayProcessor, StoredFeed
+from diabolo.data.stored import Mapped
+from diabolo.estimators import from_disk
 from diabolo.train.callbacks import Callback
 from diabolo.train.checkpoint import Checkpoint
 
@@ -88,7 +93,6 @@ def test_an_array_on_disk(tmp_path: Path) -> None:
 
 
 def test_sounds_on_disk(tmp_path: Path) -> None:
-    soundfile = pytest.importorskip("soundfile")
     random = np.random.default_rng(0)
     for place in range(30):
         tone = np.sin(np.arange(500 + 40 * place) * random.uniform(0.1, 0.5))
@@ -107,7 +111,6 @@ def test_sounds_on_disk(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["lines", "csv", "parquet", "folder"])
 @pytest.mark.parametrize("processor", ["text(tokens='words', length=6)", "bag-of-words(min_count=1)"])
 def test_texts_on_disk(tmp_path: Path, kind: str, processor: str) -> None:
-    pytest.importorskip("tokenizers")
     random = np.random.default_rng(0)
     words = ["red", "blue", "fish", "bird", '"quoted', "人工", "x,y"]
     texts = [" ".join(random.choice(words, 5)) for _ in range(400)]
@@ -129,3 +132,67 @@ def test_texts_on_disk(tmp_path: Path, kind: str, processor: str) -> None:
     network = "dense" if processor.startswith("bag") else "recurrent(width=8)"
     model = Autoencoder(3, network=network, trainer=trainer(), random_state=0).fit(stored)
     np.testing.assert_allclose(model.transform(stored), model.transform(whole), atol=1e-5)
+
+
+@pytest.fixture
+def sounds(tmp_path: Path) -> Path:
+    random = np.random.default_rng(0)
+    for place in range(60):
+        tone = np.sin(np.arange(400 + 40 * place) * random.uniform(0.1, 0.5))
+        soundfile.write(tmp_path / f"{place:02d}.wav", 0.5 * tone, 8000)
+    return tmp_path
+
+
+def test_rows_cut_into_windows_are_split_twice(sounds: Path) -> None:
+    """The command keeps files for its comparison, the trainer others for validation: windows follow their files."""
+    source = data.open(sounds, processor="audio(window=0.05)", memory=1000)
+    kept, out = source.rows.split(0.3, 1)
+    source.rows = kept
+    feed = from_disk.learn(Autoencoder(2), source)
+    learn, held = feed.split(0.3, 2)
+    assert held is not None and len(out) > 5
+    apart = sum(len(batch) for part in (learn, held) for batch in part.batches(16))
+    processor = feed.processor  # type: ignore[attr-defined]
+    assert apart == len(feed) == len(next(iter(processor.encode(kept.load().rows).values())))
+
+
+def test_a_file_whose_sound_is_damaged_does_not_stop_a_fit(sounds: Path) -> None:
+    whole = (sounds / "00.wav").read_bytes()
+    (sounds / "00.wav").write_bytes(whole[:44] + b"\xff" * 10)
+    first = data.open(sounds, processor="audio(window=0.05)", memory=1000)
+    first.rows.decode = broken_at("00.wav", first.rows.decode)
+    model = Autoencoder(2, trainer=trainer(), random_state=0).fit(first)
+    assert "00.wav" in first.rows.damaged and "00.wav" in first.rows.damage
+    assert np.isfinite(model.transform(first)).all()
+
+
+def broken_at(bad: str, decode: Callable[[str, bytes], object]) -> Callable[[str, bytes], object]:
+    def instead(name: str, content: bytes) -> object:
+        if name == bad:
+            raise DataError(f"{name}: it ends too early")
+        return decode(name, content)
+
+    return instead
+
+
+def test_where_nothing_can_be_read_the_files_are_named(sounds: Path) -> None:
+    source = data.open(sounds, memory=1000)
+
+    def never(name: str, content: bytes) -> object:
+        raise DataError(f"{name}: it ends too early")
+
+    source.rows.decode = never
+    with pytest.raises(
+        DataError, match=r"none of 16 rows could be read: .*wav \(it ends too early\).*fetch them again"
+    ):
+        Autoencoder(2).fit(source)
+
+
+def test_what_is_held_out_of_rows_on_disk_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = np.zeros((5000, 4), np.float32)
+    feed = StoredFeed(Mapped(rows, "array", "a", 64), ArrayProcessor().fit(rows), row_bytes=1 << 20)
+    held = feed.split(0.5, 0)[1]
+    assert held is not None and 0 < len(held) <= 2 * (64 << 20) // (1 << 20)
+    assert len(from_disk.sample(feed)) == (64 << 20) // (4 << 20)
+    wide = Mapped(np.zeros((100, 1 << 16)), "array", "a", 10)
+    assert from_disk.few(wide) == (64 << 20) // (8 << 16) == from_disk.rows_a_piece(wide, 64 << 20)

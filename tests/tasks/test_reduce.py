@@ -60,6 +60,8 @@ class Half(ReconstructionLoss):
 class Stub:
     """A processor that gives x back; ``scored`` rides along; ``columns`` are what the mixed loss would name."""
 
+    target_shape = (FEATURES,)
+
     def __init__(self, columns: list[Any] | None = None) -> None:
         self.columns = columns
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import DataArg, ForceOpt, ModelArg, OutOpt, Reading, bar, read, reads_data, tell
+from .options import DataArg, ForceOpt, ModelArg, OutOpt, Reading, autoencoder, bar, read, reads_data, tell, tell_damage
 
 USERS = 512
 """Users whose scores of all items are held at a time."""
@@ -132,10 +132,9 @@ def _open(path: Path, out: Path, force: bool, *, pictures: bool) -> Any:
     from ..data import OWN, TableProcessor, check_out
     from ..data.kinds import writer
     from ..data.write import SUFFIXES
-    from ..estimators.saving import load
 
     check_out(out, force=force)
-    fitted = load(path)
+    fitted = autoencoder(path)
     kind = fitted.metrics_.get("data", {}).get("as_")
     if kind in OWN and pictures:
         check_out(out, force=force, suffixes=writer(kind).SUFFIXES)
@@ -144,6 +143,17 @@ def _open(path: Path, out: Path, force: bool, *, pictures: bool) -> Any:
     if isinstance(fitted.processor_, TableProcessor) and pictures:
         check_out(out, force=force, suffixes=tuple(name for name in SUFFIXES if name != ".npy"))
     return fitted
+
+
+def prepared(fitted: Any, task: str) -> Any:
+    """The model, if it was trained for a task. Raises `ModelError` saying how to train one."""
+    from ..core.errors import ModelError
+    from ..tasks.base import TaskModel
+
+    if isinstance(fitted, TaskModel) and fitted.part_name == task:
+        return fitted
+    name = vars(type(fitted)).get("part_name")
+    raise ModelError(f"this model ({name}) was not trained to {task}: diabolo fit DATA --task {task} --out MODEL.")
 
 
 def _recommended(model: Any, source: Any) -> Any:
@@ -187,10 +197,8 @@ def _over(out: Path, function: Any, source: Any, force: bool, what: str, model: 
                 advance(len(piece))
 
         count = write_parts(out, results(), force=force)
-    damaged = vars(source.rows).get("damaged", {})
-    for name, why in list(damaged.items())[:3]:
-        tell(f"  {name} could not be read ({why}) and was left out")
-    tell(f"{count:,} {what}s -> {out}" + (f"; {len(damaged)} files left out" if damaged else ""))
+    tell_damage(source)
+    tell(f"{count:,} {what}s -> {out}")
 
 
 def _write(out: Path, rows: Any, source: Any, force: bool, what: str, model: Any = None) -> None:

@@ -24,11 +24,11 @@ def fit(
     reading: Reading,
     task: Annotated[
         str | None,
-        _option(MODEL, "--task", "classify or regress: a head on the code learns --target; --model names the encoder."),
+        _option(MODEL, "--task", "What it is for: classify, regress, or a task that 'diabolo parts task' lists."),
     ] = None,
     model: Annotated[
-        str, _option(MODEL, "--model", "A named model; 'diabolo parts model' lists them.")
-    ] = "autoencoder",
+        str, _option(MODEL, "--model", "A named model ('diabolo parts model' lists them); auto: what suits the task.")
+    ] = "auto",
     latent: Annotated[str, _option(MODEL, "--latent", "Values in a code.")] = "auto",
     hidden: Annotated[str, _option(MODEL, "--hidden", "Widths of hidden layers: 128,64 (empty: linear).")] = "auto",
     network: Annotated[

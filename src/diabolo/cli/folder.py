@@ -10,8 +10,9 @@ from ..core.errors import DataError, UsageError
 from ..estimators.saving import CONFIG, WEIGHTS
 
 CHECKPOINT = "training.safetensors"
-OURS = (CONFIG, WEIGHTS, CHECKPOINT)
-_LEFTOVER = re.compile(rf"\.({'|'.join(map(re.escape, OURS))})\..*\.tmp")
+_STATE = re.compile(r"training(-[\w-]+)?\.safetensors")
+"""Checkpoints: one, or one for every autoencoder of a task's model."""
+_LEFTOVER = re.compile(rf"\.({re.escape(CONFIG)}|{re.escape(WEIGHTS)}|{_STATE.pattern})\..*\.tmp")
 
 
 def finished(out: Path, *, resume: bool, force: bool) -> bool:
@@ -24,16 +25,16 @@ def finished(out: Path, *, resume: bool, force: bool) -> bool:
     if not out.is_dir():
         raise UsageError(f"{out} is a file, and a model is a folder; choose another name.")
     held = {item.name for item in out.iterdir() if not _LEFTOVER.fullmatch(item.name)}
-    others = sorted(held - set(OURS))
+    begun = any(map(_STATE.fullmatch, held))
+    others = sorted(name for name in held - {CONFIG, WEIGHTS} if not _STATE.fullmatch(name))
     if others:
         raise UsageError(f"{out} holds {others[0]!r}, which is not part of a model; choose another name.")
     if resume:
-        return CONFIG in held and CHECKPOINT not in held
+        return CONFIG in held and not begun
     if held and not force:
-        unfinished = CHECKPOINT in held
         hint = (
             "it holds an unfinished training: go on with --resume, or start anew with --force"
-            if unfinished
+            if begun
             else "choose another name, or overwrite it with --force"
         )
         raise UsageError(f"{out} exists already; {hint}.")
@@ -50,10 +51,22 @@ def prepare(out: Path, *, resume: bool) -> None:
         if not os.access(out, os.W_OK | os.X_OK):
             raise PermissionError(13, "permission denied")
         for item in out.iterdir():
-            if _LEFTOVER.fullmatch(item.name) or (item.name == CHECKPOINT and not resume):
+            if _LEFTOVER.fullmatch(item.name) or (_STATE.fullmatch(item.name) and not resume):
                 item.unlink()
     except OSError as error:
         raise DataError(f"cannot write into {str(out)!r}: {error.strerror or error}; choose another place.") from error
+
+
+def unfinished(out: Path) -> bool:
+    """Whether a training that was interrupted left its state there."""
+    return any(_STATE.fullmatch(item.name) for item in out.iterdir())
+
+
+def drop_states(out: Path) -> None:
+    """Training is over: its states go."""
+    for item in out.iterdir():
+        if _STATE.fullmatch(item.name):
+            item.unlink()
 
 
 def drop_empty(out: Path) -> None:

@@ -12,7 +12,9 @@ import numpy as np
 from ..core.errors import DataError, Interrupted, ModelError, UsageError
 from ..data import Source, Stored
 from ..data.series import split_in_time
+from ..estimators.from_disk import few
 from ..estimators.rows import WINDOWED, rows_in
+from ..tasks.base import TaskModel
 from ..tasks.predict import compare_labels
 from ..tasks.reduce import compare
 from ..train import Progress, TimeLimit
@@ -20,8 +22,8 @@ from ..train.callbacks import Callback
 from ..train.checkpoint import Checkpoint
 from . import folder
 from .make import make_estimator, number
-from .options import remembered, tell
-from .tables import chosen, compared, compared_labels, describe_rows, shapes
+from .options import remembered, tell, tell_damage
+from .tables import assessed, chosen, compared, compared_labels, describe_rows, shapes
 from .windows import count
 
 __all__ = ["make_estimator", "number", "print_plan", "split", "train", "with_labels"]
@@ -65,7 +67,7 @@ def split(source: Source, share: float, seed: int) -> tuple[Source, Source | Non
     if held < MIN_HELD_OUT:
         return source, None
     if isinstance(source.rows, Stored):
-        learn, kept = source.rows.split(min(share, MOST_HELD_OUT / len(source)), seed)
+        learn, kept = source.rows.split(min(share, min(MOST_HELD_OUT, few(source.rows)) / len(source)), seed)
         return replace(source, rows=learn), replace(kept.load(), origin=source.origin)
     order = np.random.default_rng(seed).permutation(len(source))
     return source.take(np.sort(order[held:])), source.take(np.sort(order[:held]))
@@ -115,10 +117,13 @@ class Announce(Callback):
     def __init__(self, out: Any, estimator: Any, source: Source, learn: Source, held: Source | None) -> None:
         self._print = out
         self._about = (estimator, source, learn, held)
+        self._said = False
 
     def on_start(self, loop: Any) -> None:
-        """Everything is decided, nothing is trained."""
-        estimator = self._about[0]
+        """Everything is decided, nothing is trained; of several autoencoders the first is spoken of."""
+        if self._said:
+            return
+        self._said, estimator = True, self._about[0]
         for note in vars(estimator.processor_).get("notices", ()):
             tell(f"  {note}")
         self._print.print(_summary(*self._about))
@@ -156,7 +161,7 @@ def train(out: Any, estimator: Any, source: Source, path: Path, options: dict[st
 
 def _how_to_resume(stopped: BaseException, path: Path) -> str:
     what = str(stopped) or "interrupted."
-    if not (path / folder.CHECKPOINT).exists():
+    if not folder.unfinished(path):
         return f"{what} Nothing was written yet; give the same command again."
     return f"{what} The state is in {path}; go on with the same command and --resume."
 
@@ -165,13 +170,22 @@ def _conclude(
     out: Any, estimator: Any, learn: Source, held: Source | None, path: Path, options: dict[str, Any]
 ) -> None:
     """Compare on the rows that were kept, and save."""
-    estimator.metrics_ = {"rows": len(learn), "data": remembered(options, learn)}
+    estimator.metrics_ = {**estimator.metrics_, "rows": len(learn), "data": remembered(options, learn)}
+    tell_damage(learn)
     if held is not None:
-        _compare(out, estimator, learn, held, options["seed"])
+        (_assess if isinstance(estimator, TaskModel) else _compare)(out, estimator, learn, held, options["seed"])
     estimator.trainer.callbacks = ()
     estimator.save(path, force=True)
-    (path / folder.CHECKPOINT).unlink(missing_ok=True)
+    folder.drop_states(path)
     tell(f"model -> {path}   next: diabolo info {path}")
+
+
+def _assess(out: Any, estimator: TaskModel, learn: Source, held: Source, seed: int) -> None:
+    """Print and keep how good a model of a task is on rows it has not seen, beside the simple methods."""
+    found = estimator.assess(learn, held, seed=seed)
+    if found is not None:
+        estimator.metrics_["assessment"] = found.as_dict()
+        assessed(out, estimator.metrics_["assessment"])
 
 
 def _compare(out: Any, estimator: Any, learn: Source, held: Source, seed: int) -> None:
@@ -181,7 +195,7 @@ def _compare(out: Any, estimator: Any, learn: Source, held: Source, seed: int) -
     """
     taught = "labels_" in vars(estimator)
     if isinstance(learn.rows, Stored):
-        learn = learn.rows.sample(SAMPLE)
+        learn = learn.rows.sample(min(SAMPLE, few(learn.rows)))
         tell(f"  PCA and the training error are of a sample of {len(learn):,} rows")
     if taught:
         said = compare_labels(estimator, learn, held, seed=seed)

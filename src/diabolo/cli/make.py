@@ -6,13 +6,15 @@ import ast
 import inspect
 from typing import Any
 
-from ..core import Spec, lookup
+from ..core import Spec, lookup, names
 from ..core.errors import UsageError, did_you_mean, out_of_range, unknown
 from ..estimators.saving import load
 from ..train import Device, Trainer
 from ..train.callbacks import parse_duration
 
-TASKS = {"classify": "classifier", "regress": "regressor"}
+HEADS = {"classify": "classifier", "regress": "regressor"}
+"""Tasks whose model is an autoencoder with a head; all others are of the axis "task"."""
+USUAL = "autoencoder"
 ELSEWHERE = {
     "trainer": "the trainer's own options, or trainer__NAME",
     "random_state": "--seed",
@@ -22,44 +24,57 @@ ELSEWHERE = {
 
 
 def make_estimator(options: dict[str, Any]) -> Any:
-    """The named model with what was asked of it; with --task a head on it. Raises `UsageError`."""
+    """The named model with what was asked of it; with --task what is made of it. Raises `UsageError`."""
     _check(options)
     trainer, seed = _trainer(options), options["seed"]
     given = _assigned(options["set_"] or (), trainer)
-    headed = _headed(options)
-    if headed is None:
-        cls = lookup("model", options["model"])
-        made = cls(**_parameters(options, cls, given), random_state=seed, trainer=trainer)
+    cls = _on_top(options)
+    if cls is None:
+        plain = lookup("model", USUAL if options["model"] == "auto" else options["model"])
+        made = plain(**_parameters(options, plain, given), random_state=seed, trainer=trainer)
         if options["init"] is not None:
             made.start_from(load(options["init"]), freeze=options["freeze"])
         return made
-    cls = lookup("model", headed)
-    inner = lookup("model", "autoencoder" if options["model"] in TASKS.values() else options["model"])
-    if inner._label_role is not None:
+    of_the_task = {name: given.pop(name) for name in list(given) if name in _names(cls)}
+    base = _inner(options, given)
+    if cls.part_name in HEADS.values():
+        if options["freeze"] not in (None, "encoder"):
+            raise out_of_range("--freeze", "'encoder' with --task: only the head learns", options["freeze"])
+        if options["freeze"] is not None:
+            of_the_task["freeze"] = True
+    return cls(base, **of_the_task, random_state=seed, trainer=trainer)
+
+
+def _inner(options: dict[str, Any], given: dict[str, Any]) -> Any:
+    """The autoencoder that a task's model is made of; None: the one that suits the task."""
+    model, head = options["model"], options["task"] in HEADS or options["model"] in HEADS.values()
+    if options["init"] is not None:
+        if not head:
+            raise UsageError(f"--init does not apply to --task {options['task']}; leave it out.")
+        return load(options["init"])
+    inner = lookup("model", USUAL if model == "auto" or model in HEADS.values() else model)
+    if inner._label_role is not None and (head or inner._label_role == "label"):
         raise UsageError(
             f"model {inner.part_name!r} learns from labels itself; drop --task, or choose another --model."
         )
-    of_the_head = {name: given.pop(name) for name in list(given) if name in _names(cls)}
-    if options["freeze"] not in (None, "encoder"):
-        raise out_of_range("--freeze", "'encoder' with --task: only the head learns", options["freeze"])
-    if options["freeze"] is not None:
-        of_the_head["freeze"] = True
-    base = load(options["init"]) if options["init"] is not None else inner(**_parameters(options, inner, given))
-    if options["init"] is None:
-        base.random_state = seed
-    return cls(base, **of_the_head, random_state=seed, trainer=trainer)
+    parameters = _parameters(options, inner, given)
+    if not head and model == "auto" and not parameters:
+        return None
+    made = inner(**parameters)
+    made.random_state = options["seed"]
+    return made
 
 
-def _headed(options: dict[str, Any]) -> str | None:
-    """The model that puts a head on another one: named by --task or --model. None: there is none."""
+def _on_top(options: dict[str, Any]) -> Any:
+    """The class that makes more of an autoencoder: named by --task or --model. None: there is none."""
     task, model = options["task"], options["model"]
     if task is None:
-        return model if model in TASKS.values() else None
-    if task not in TASKS:
-        raise unknown("task", task, TASKS)
-    if model in TASKS.values() and model != TASKS[task]:
+        return lookup("model", model) if model in HEADS.values() else None
+    if task not in HEADS and task not in names("task"):
+        raise unknown("task", task, [*HEADS, *names("task")])
+    if model in HEADS.values() and model != HEADS.get(task):
         raise UsageError(f"--task {task} and --model {model} contradict each other; keep one of them.")
-    return TASKS[task]
+    return lookup("model", HEADS[task]) if task in HEADS else lookup("task", task)
 
 
 def _names(cls: Any) -> list[str]:

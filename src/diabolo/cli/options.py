@@ -204,6 +204,27 @@ def bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda count: progress.advance(task, count)
 
 
+def tell_damage(source: Source) -> None:
+    """Name and count the files that turned out unreadable while rows on disk were gone over."""
+    from ..data import Stored
+
+    if isinstance(source.rows, Stored) and source.rows.damaged:
+        tell(f"  {len(source.rows.damaged)} files could not be read and were left out: {source.rows.damage}")
+
+
+def autoencoder(path: Path) -> Any:
+    """The autoencoder in a folder: the model, or the first of a task's model, which knows how its data was read."""
+    from ..estimators.saving import load
+    from ..tasks.base import TaskModel
+
+    fitted = load(path)
+    if not isinstance(fitted, TaskModel):
+        return fitted
+    inner = fitted.autoencoder_
+    inner.metrics_ = {name: fitted.metrics_[name] for name in ("rows", "data") if name in fitted.metrics_}
+    return inner
+
+
 def read(data: str, *, model: Any = None, **options: Any) -> Source:
     """Open DATA with the options given; for a fitted model as it was trained, columns matched by name."""
     from ..data import open as open_source

@@ -9,19 +9,19 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import DataArg, ForceOpt, ModelArg, OutOpt, Reading, console, read, reads_data, tell
+from .options import DataArg, ForceOpt, ModelArg, OutOpt, Reading, autoencoder, console, read, reads_data, tell
 
 JsonOpt = Annotated[bool, typer.Option("--json", help="For programs: JSON on standard output.")]
 AXES = (
     *("model", "network", "bottleneck", "prior", "loss", "penalty", "corruption"),
-    *("optimizer", "schedule", "activation", "processor"),
+    *("optimizer", "schedule", "activation", "processor", "task"),
 )
 
 
 def info(model: ModelArg, json_: JsonOpt = False) -> None:
     """What a model is: parameters, what was chosen and why, the plan of shapes, how good it was."""
     from ..estimators.saving import load
-    from .tables import by, chosen, compared, compared_labels, describe_rows, shapes, table
+    from .tables import assessed, by, chosen, compared, compared_labels, describe_rows, shapes, table
 
     fitted = load(model)
     described = fitted.describe()
@@ -41,6 +41,8 @@ def info(model: ModelArg, json_: JsonOpt = False) -> None:
     shapes(out, described)
     if "labels" in described["metrics"]:
         compared_labels(out, described["metrics"]["labels"])
+    if "assessment" in described["metrics"]:
+        assessed(out, described["metrics"]["assessment"])
     if "comparison" in described["metrics"]:
         compared(out, described["metrics"]["comparison"])
 
@@ -111,14 +113,13 @@ def _parts_of(axis: str) -> list[dict[str, Any]]:
 def report(model: ModelArg, data: DataArg, out: OutOpt, reading: Reading, force: ForceOpt = False) -> None:
     """One HTML file: originals, reconstructions, curves, latent map, errors, PCA beside it, what the doctor says."""
     from ..data import check_out
-    from ..estimators.saving import load
     from ..report.doctor import examine
     from ..report.page import write_report
     from ..report.plain import plain
     from ..tasks.reduce import Comparison
 
     check_out(out, force=force, suffixes=(".html",))
-    fitted = load(model)
+    fitted = autoencoder(model)
     source = read(data, model=fitted, **reading)
     fitted, source = plain(fitted, source)
     held = fitted.metrics_.get("comparison")
@@ -136,12 +137,11 @@ def report(model: ModelArg, data: DataArg, out: OutOpt, reading: Reading, force:
 @reads_data
 def doctor(model: ModelArg, data: DataArg, reading: Reading, json_: JsonOpt = False) -> None:
     """What is wrong with a model, seen on DATA, by what evidence, and what to try. Exit code 0 either way."""
-    from ..estimators.saving import load
     from ..report.doctor import examine
     from ..report.plain import plain
     from .tables import table
 
-    fitted = load(model)
+    fitted = autoencoder(model)
     fitted, source = plain(fitted, read(data, model=fitted, **reading))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "X has feature names")  # read by name already, from a file

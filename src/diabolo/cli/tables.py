@@ -70,6 +70,12 @@ def shapes(out: Any, described: dict[str, Any]) -> None:
     table(out, "Shapes", ("layer", "what", "gives", "parameters"), [first, *layers], right=(3,))
 
 
+def assessed(out: Any, values: dict[str, Any]) -> None:
+    """The table at the end of fit --task: the model and the simple methods on held-out rows."""
+    table(out, values["title"], values["columns"], values["rows"], right=range(1, len(values["columns"])))
+    out.print(f"[bold]{values['verdict']}[/bold]")
+
+
 def compared(out: Any, values: dict[str, Any]) -> None:
     """The table at the end of fit: model, PCA and mean on held-out rows."""
     names = (

@@ -31,6 +31,7 @@ PACKAGES = {
     "schedule": "core",
     "activation": "blocks",
     "model": "estimators",
+    "task": "tasks",
 }
 """Axis -> the package whose modules register parts on it."""
 

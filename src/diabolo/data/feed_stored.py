@@ -14,12 +14,12 @@ from ..core.errors import DataError
 from .feed import MIN_HELD, MemoryFeed
 from .record import Source
 from .sparse import cat
-from .stored import Stored, ahead, groups
+from .stored import Part, Stored, ahead, groups
 
 BUFFER = 16 << 20
 """Bytes of encoded rows that are shuffled together."""
-MOST_HELD = 20_000
-"""More held-out rows than this say nothing more about an epoch."""
+MOST_HELD, HELD_BYTES = 20_000, 64 << 20
+"""More held-out rows than this say nothing more about an epoch; larger ones must leave room to train."""
 
 
 class StoredFeed(Feed):
@@ -86,7 +86,7 @@ class StoredFeed(Feed):
         tensors = self.processor.encode(self.stored.read(blocks).rows)
         got = len(next(iter(tensors.values())))
         if not got:
-            raise DataError("none of a group of rows could be read; look for damaged files.")
+            raise DataError(f"none of {len(blocks)} rows could be read: {self.stored.damage}.")
         if key is None and got == rows:
             return tensors
         index = np.arange(rows) % got
@@ -95,12 +95,15 @@ class StoredFeed(Feed):
         return {name: tensor.index_select(0, torch.from_numpy(index)) for name, tensor in tensors.items()}
 
     def split(self, held: float, seed: int) -> tuple[Feed, Feed | None]:
-        """Rows to learn from stay on disk; those held out, at most 20,000, are read into memory."""
-        share = min(held, MOST_HELD / len(self))
+        """Rows to learn from stay on disk; those held out, at most 20,000 or 64 MB, are read into memory."""
+        share = min(held, min(MOST_HELD, HELD_BYTES // self.row_bytes) / len(self))
         if share * len(self.stored) < MIN_HELD:
             return self, None
         kept, out = self.stored.split(share, seed)
-        sizes = None if len(self) == len(self.stored) else self.sizes[kept.blocks]
+        sizes = None
+        if len(self) != len(self.stored):
+            ours = self.stored.blocks if isinstance(self.stored, Part) else np.arange(len(self.sizes))
+            sizes = self.sizes[np.searchsorted(ours, kept.blocks)]
         return StoredFeed(kept, self.processor, self.row_bytes, sizes), self.in_memory(out)
 
     def in_memory(self, stored: Stored | None = None) -> MemoryFeed:

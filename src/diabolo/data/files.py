@@ -17,7 +17,7 @@ import numpy as np
 from ..core.errors import DataError, MissingExtra, UsageError, require
 from .limits import check_memory, human
 from .recognise import split_of
-from .record import Options, Source, listed
+from .record import Options, Source, damage, listed
 
 MAX_FILE = 1 << 30
 MOST_DAMAGED = 0.1
@@ -192,16 +192,6 @@ def refuse_damage(bad: Mapping[str, str], count: int, origin: str, what: str) ->
             f"{origin}: {len(bad)} of {count} {what} cannot be read, more than a tenth: {damage(bad)}. "
             "Fetch them again or remove them."
         )
-
-
-def damage(bad: Mapping[str, str]) -> str:
-    """The first three files that cannot be read, and why.
-
-    >>> damage({"a": "it is empty", "b": "no picture"})
-    'a (it is empty), b (no picture)'
-    """
-    more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
-    return ", ".join(f"{name} ({why})" for name, why in list(bad.items())[:3]) + more
 
 
 def folder_labels(names: list[str], options: Options, notes: list[str]) -> np.ndarray | None:

@@ -13,10 +13,10 @@ import numpy as np
 
 from ..core import Spec
 from ..core.errors import DataError, require
-from .files import Files, choose, damage, file_keys, folder_labels, open_files, refuse_damage
+from .files import Files, choose, file_keys, folder_labels, open_files, refuse_damage
 from .kinds import FILES
 from .limits import check_memory
-from .record import Options, Source, listed, objects
+from .record import Options, Source, damage, listed, objects
 from .sound import Sound, decode_sound, reason
 from .stored_files import StoredFiles
 from .stored_images import in_threads
@@ -71,7 +71,7 @@ def _load(files: Files, names: list[str], options: Options) -> Source:
     if not options.fits(size * FOOTPRINT):
         decode = lambda name, content: decode_sound(name, content).at(rate)  # noqa: E731
         stored = StoredFiles(files, [item.name for item in good], decode, "audio")
-        return stored.source(options, notes, len(damaged))
+        return stored.source(options, notes, damaged)
     check_memory(size, f"{len(good)} sounds of {files.origin}", "Take fewer (--include).")
     list(in_threads(lambda item: _fill(item, files.read, rate), good))
     bad = _bad(items, files.origin)

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from ..core.errors import DataError, require
-from .files import Files, choose, damage, file_keys, folder_labels, open_files, refuse_damage
+from .files import Files, choose, file_keys, folder_labels, open_files, refuse_damage
 from .limits import check_memory
 from .picture import Header, inspect
 from .recognise import IMAGE_SUFFIXES
-from .record import Options, Source, listed
+from .record import Options, Source, damage, listed
 from .stored_images import StoredImages, decode_all, in_threads
 
 FOOTPRINT = 2
@@ -39,12 +39,12 @@ def read(path: Path, options: Options) -> Source:
 def _load(files: Files, names: list[str], options: Options) -> Source:
     headers = list(in_threads(lambda name: inspect(name, files.read), names))
     good = [header for header in headers if header.error is None]
-    _bad(headers, files.origin)
+    bad = _bad(headers, files.origin)
     size, notes = _size(good, options, files.origin)
     channels, dtype = _colours(good, notes)
     shape = (len(good), *size, *((3,) if channels == 3 else ()))
     if not options.fits(int(np.prod(shape, dtype=np.int64)) * dtype.itemsize * FOOTPRINT):
-        return _on_disk(files, good, shape[1:], dtype, options, notes)
+        return _on_disk(files, good, shape[1:], dtype, options, bad, notes)
     check_memory(
         int(np.prod(shape, dtype=np.int64)) * dtype.itemsize,
         f"{len(good)} pictures of {size[1]}x{size[0]}",
@@ -54,13 +54,18 @@ def _load(files: Files, names: list[str], options: Options) -> Source:
     kept = np.array([header.error is None for header in good])
     bad = _bad(headers, files.origin)
     if bad:
-        notes.append(f"{len(bad)} damaged picture{'s' if len(bad) > 1 else ''} skipped: {damage(bad)}")
+        _note_damaged(bad, notes)
         out = out[kept]
     taken = [header.name for header in good if header.error is None]
     target = folder_labels(taken, options, notes)
     _note_ignored(files, notes)
     modality = options.as_ or ("image" if dtype == np.uint8 else "array")
     return Source(out, modality, file_keys(taken, notes), target, notes, len(bad), files.origin)
+
+
+def _note_damaged(bad: dict[str, str], notes: list[str]) -> None:
+    if bad:
+        notes.append(f"{len(bad)} damaged picture{'s' if len(bad) > 1 else ''} skipped: {damage(bad)}")
 
 
 def _note_ignored(files: Files, notes: list[str]) -> None:
@@ -70,14 +75,20 @@ def _note_ignored(files: Files, notes: list[str]) -> None:
 
 
 def _on_disk(
-    files: Files, good: list[Header], shape: tuple[int, ...], dtype: np.dtype, options: Options, notes: list[str]
+    files: Files,
+    good: list[Header],
+    shape: tuple[int, ...],
+    dtype: np.dtype,
+    options: Options,
+    bad: dict[str, str],
+    notes: list[str],
 ) -> Source:
     """Pictures that stay in their files; those whose header is sound."""
     stored = StoredImages(files, good, shape, dtype)
+    _note_damaged(bad, notes)
     _note_ignored(files, notes)
     notes.append(f"{len(good):,} pictures stay on disk and are decoded as they are needed (--memory changes that)")
-    skipped = len(files.names) - len(good) if options.include is None else 0
-    return Source(stored, stored.modality, None, None, notes, skipped, files.origin, processor=options.processor)
+    return Source(stored, stored.modality, None, None, notes, len(bad), files.origin, processor=options.processor)
 
 
 def _bad(headers: list[Header], origin: str) -> dict[str, str]:

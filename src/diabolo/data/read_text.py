@@ -310,7 +310,7 @@ def _from_files(files: Files, options: Options) -> Source:
         size = sum((files.folder / name).stat().st_size for name in names)
         if not options.fits(size * FOOTPRINT):
             stored = StoredFiles(files, names, lambda name, content: decoded(content)[0], "text")
-            return stored.source(options, notes, 0)
+            return stored.source(options, notes, {})
     texts, taken = _texts(files, names, notes)
     ignored = files.others(suffixes)
     if ignored:

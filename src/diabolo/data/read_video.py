@@ -14,14 +14,14 @@ from numpy import ndarray
 
 from ..core.errors import DataError, UsageError, require
 from .clip import Clip, decode_video, inspect_video
-from .files import Files, choose, damage, file_keys, folder_labels, open_files, refuse_damage
+from .files import Files, choose, file_keys, folder_labels, open_files, refuse_damage
 from .kinds import FILES
 from .limits import check_memory
 from .picture import Header, inspect
 from .read_array import load_npy
 from .read_npz import array_headers, load_array
 from .recognise import looks_like_label, split_of
-from .record import Options, Source, listed, objects
+from .record import Options, Source, damage, listed, objects
 from .stored_files import StoredFiles
 from .stored_images import decode_all, in_threads
 
@@ -65,7 +65,7 @@ def _load(files: Files, options: Options) -> Source:
     decode: Callable[[str, bytes], Clip] = lambda name, content: decode_video(name, content, size)  # noqa: E731
     volume = 3 * sum(header.frames for header in good) * size[0] * size[1]
     if not options.fits(volume * FOOTPRINT):
-        return StoredFiles(files, taken, decode, "video").source(options, notes, len(bad))
+        return StoredFiles(files, taken, decode, "video").source(options, notes, bad)
     check_memory(volume, f"{len(good)} videos", "Take fewer (--include) or smaller ones (--size 64).")
 
     def tried(name: str) -> Clip | str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -165,6 +165,16 @@ def match_columns(frame: Any, columns: list[Any], origin: str = "") -> tuple[Any
     known = set(columns)
     extra = [name for name in present if name not in known]
     return (frame if present == columns else frame[columns]), extra
+
+
+def damage(bad: Mapping[str, str]) -> str:
+    """The first three files that cannot be read, and why.
+
+    >>> damage({"a": "it is empty", "b": "no picture"})
+    'a (it is empty), b (no picture)'
+    """
+    more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
+    return ", ".join(f"{name} ({why})" for name, why in list(bad.items())[:3]) + more
 
 
 def listed(names: Iterable[Any], limit: int = 8) -> str:

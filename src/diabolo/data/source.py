@@ -77,9 +77,8 @@ def open(
     column         the column of a table that holds texts: reads it as text
     time           the column of a table that holds times: reads it as series
     processor      how rows become tensors, by name or Spec, where it is not the usual way: 'text(tokens="unigram")'
-
     memory         how much rows may take, in bytes or as '1GB'; None: half of what is free. What does not fit stays on
-                   disk and is read piece by piece: Parquet, CSV, .npy, and folders and archives of pictures
+                   disk and is read piece by piece: Parquet, CSV, .npy, texts, and folders and archives of files
 
     Raises `DataError` naming file, column and row for what cannot be used, `UsageError` for options
     that do not fit, `MissingExtra` for a format whose package is not installed.
@@ -185,6 +184,11 @@ def _open_path(path: Path, options: Options) -> Source:
         "csv": read_csv,
         "numbers": _read_numbers,
     }
+    if kind not in readers:
+        raise UsageError(
+            f"{path.name} is {'a folder' if kind == 'folder' else 'an archive'} of files, no table; give one file of "
+            "it, or leave out --as."
+        )
     return readers[kind](path, options)
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy import ndarray
 
 from ..core.errors import require
-from .record import Source, is_frame
+from .record import Source, damage, is_frame
 
 CHUNK = 1 << 20
 T = TypeVar("T")
@@ -33,6 +34,8 @@ class Stored(ABC):
 
     edges: ndarray
     scattered: bool = False
+    damaged: Mapping[str, str] = MappingProxyType({})
+    """Files that could not be read so far: name -> why."""
 
     @abstractmethod
     def read(self, blocks: Sequence[int] | ndarray) -> Source: ...
@@ -44,6 +47,11 @@ class Stored(ABC):
     def depth(self) -> int:
         """Pieces that are read ahead: decoding wants two at work, a table's row groups are large and quick."""
         return 2 if self.scattered else 1
+
+    @property
+    def damage(self) -> str:
+        """The first files that could not be read, why, and what to do."""
+        return f"{damage(self.damaged)}; fetch them again or remove them" if self.damaged else "they hold no rows"
 
     @property
     def shape(self) -> tuple[int]:
@@ -101,7 +109,7 @@ class Part(Stored):
         inner: Sequence[tuple[float, int, bool]] = whole.draws if isinstance(whole, Part) else ()
         self.draws: list[tuple[float, int, bool]] = [*inner, *draws]
         self.whole: Stored = whole.whole if isinstance(whole, Part) else whole
-        self.scattered = whole.scattered
+        self.scattered, self.damaged = whole.scattered, whole.damaged
         sizes = self._sizes()
         self.blocks = np.flatnonzero(sizes)
         self.edges = np.concatenate([[0], np.cumsum(sizes[self.blocks])])

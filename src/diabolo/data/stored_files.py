@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from ..core.errors import DataError
 from .files import Files, file_keys
-from .record import Options, Source, objects
+from .record import Options, Source, damage, objects
 from .stored import Stored
 from .stored_images import in_threads
 
@@ -44,11 +44,13 @@ class StoredFiles(Stored):
         keys = file_keys([self.names[place] for place in numbers], [])
         return Source(rows, self.modality, keys, None, [], origin=self.files.origin, numbers=numbers)
 
-    def source(self, options: Options, notes: list[str], skipped: int) -> Source:
-        """These rows as a Source, with a note that says where they are."""
+    def source(self, options: Options, notes: list[str], bad: Mapping[str, str]) -> Source:
+        """These rows as a Source, with notes that say where they are, and which files (name -> why) are not among
+        them."""
+        skipped = [f"{len(bad)} unreadable file{'s' if len(bad) > 1 else ''} skipped: {damage(bad)}"] if bad else []
         note = f"{len(self):,} files stay on disk and are decoded as they are needed (--memory changes that)"
         return Source(
-            self, self.modality, notes=[*notes, note], skipped=skipped, origin=self.files.origin,
+            self, self.modality, notes=[*notes, *skipped, note], skipped=len(bad), origin=self.files.origin,
             processor=options.processor,
         )  # fmt: skip
 
@@ -56,5 +58,5 @@ class StoredFiles(Stored):
         try:
             return self.decode(name, self.files.read(name))
         except DataError as error:
-            self.damaged[name] = str(error)
+            self.damaged[name] = str(error).removeprefix(f"{name}: ")
             return None

@@ -10,7 +10,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from ..core.errors import UsageError, require
+from ..core.errors import DataError, UsageError, require
 from ..core.files import write_atomic
 from .write import SUFFIXES, as_table, check_out, suffix_of
 
@@ -70,9 +70,16 @@ def _header(file: IO[bytes], rows: int, shape: tuple[int, ...], dtype: np.dtype)
     file.write(b"\x93NUMPY\x01\x00" + length.to_bytes(2, "little") + text.ljust(length - 1).encode("latin1") + b"\n")
 
 
+def _first(parts: Iterator[Piece]) -> Piece:
+    found = next(parts, None)
+    if found is None:
+        raise DataError("there are no rows to write: none could be read.")
+    return found
+
+
 def _parquet(file: IO[bytes], parts: Iterator[Piece]) -> None:
     pyarrow, parquet = (require(name, "table", "writing .parquet") for name in ("pyarrow", "pyarrow.parquet"))
-    first = next(parts)
+    first = _first(parts)
     table = pyarrow.Table.from_pandas(as_table(*first), preserve_index=False)
     with parquet.ParquetWriter(file, table.schema) as writer:
         writer.write_table(table)
@@ -81,7 +88,7 @@ def _parquet(file: IO[bytes], parts: Iterator[Piece]) -> None:
 
 
 def _csv(file: Any, parts: Iterator[Piece]) -> None:
-    first = next(parts)
+    first = _first(parts)
     for place, piece in enumerate(chain([first], parts)):
         as_table(*piece).to_csv(file, index=False, encoding="utf-8", header=place == 0)
 

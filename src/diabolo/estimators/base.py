@@ -182,7 +182,7 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
             delattr(self, name)
         resolved, self.choices_ = self._resolve(feed)
         self._resolved = {choice.name: choice.value for choice in self.choices_}
-        sample = next(feed.batches(choose.SAMPLE))
+        sample = from_disk.sample(feed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self._seed)
             recipe = resolved.build(self.processor_.shape, self.processor_.target_shape)
@@ -215,7 +215,7 @@ class BaseAutoencoder(TransformerMixin, BaseEstimator, ABC):
         if "_start" in vars(self):
             choices = transfer.choices(params, self._start[0])
             params = {**params, **{choice.name: choice.value for choice in choices}}
-        sample = next(feed.batches(choose.SAMPLE, seed=0))
+        sample = from_disk.sample(feed, seed=0)
         if params.get("network") == "auto":
             choices.append(self._network_choice(choose.network(self.processor_)))
             params = {**params, "network": choices[-1].value}

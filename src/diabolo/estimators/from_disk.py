@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core import Feed, OnePass, Processor, Windowed
-from ..core.errors import UsageError
+from ..core import Batch, Feed, OnePass, Processor, Windowed
+from ..core.errors import DataError, UsageError
 from ..data import Source, Stored, StoredFeed, encoded_bytes, is_frame, joined_rows
+from . import choose
 from .rows import bare, read_rows, rows_in
 
 if TYPE_CHECKING:
     from .base import BaseAutoencoder
 
-SAMPLE, SAMPLE_BYTES = 20_000, 64 << 20
-PIECE_BYTES = 8 << 20
+SAMPLE = 20_000
+PIECE_BYTES, FEW_BYTES = 8 << 20, 64 << 20
 
 
 def on_disk(rows: Any) -> bool:
@@ -37,29 +38,44 @@ def learn(estimator: BaseAutoencoder, source: Source) -> Feed:
         )
     stored: Stored = source.rows
     rows = rows_a_piece(stored)
-    sample = stored.sample(min(SAMPLE, rows))
-    read_rows(estimator, sample, fitting=True)  # names and number of the columns, as scikit-learn keeps them
+    some = stored.sample(min(SAMPLE, max(rows, 16)))
+    read_rows(estimator, some, fitting=True)  # names and number of the columns, as scikit-learn keeps them
     start = vars(estimator).get("_start")
     if start is not None:
         estimator.processor_ = start[0].processor_
     else:
-        reader = estimator._reader(sample if source.processor is None else source)
+        reader = estimator._reader(some if source.processor is None else source)
         whole = isinstance(reader, OnePass)
-        parts = (part.rows for part in stored.parts(rows))
-        estimator.processor_ = reader.fit_parts(parts) if whole else reader.fit(sample.rows)  # type: ignore[attr-defined]
+        parts = (part.rows for part in stored.parts(rows) if len(part))
+        estimator.processor_ = reader.fit_parts(parts) if whole else reader.fit(some.rows)  # type: ignore[attr-defined]
     processor: Processor = estimator.processor_
     sizes = None
     if isinstance(processor, Windowed):  # how many windows a file gives, its bytes alone tell
         parts = (stored.read([block]).rows for block in range(len(stored.edges) - 1))
         sizes = np.array([rows_in(processor.encode(part)) if len(part) else 1 for part in parts])
-    return StoredFeed(stored, processor, encoded_bytes(processor, sample), sizes)
+    return StoredFeed(stored, processor, encoded_bytes(processor, some), sizes)
 
 
-def rows_a_piece(stored: Stored) -> int:
-    """How many rows take about 8 MB, as they are read."""
-    first = stored.read([0])
-    taken = first.rows.memory_usage(index=False).sum() if is_frame(first.rows) else _size(first.rows)
-    return max(1, int(PIECE_BYTES * len(first) // max(1, int(taken))))
+def rows_a_piece(stored: Stored, size: int = PIECE_BYTES) -> int:
+    """How many rows take about so many bytes, as they are read. Raises `DataError` if none of some can be read."""
+    some = stored.sample(16)
+    if not len(some):
+        raise DataError(f"none of {min(16, len(stored))} rows could be read: {stored.damage}.")
+    taken = some.rows.memory_usage(index=False).sum() if is_frame(some.rows) else _size(some.rows)
+    return max(1, int(size * len(some) // max(1, int(taken))))
+
+
+def few(stored: Stored) -> int:
+    """How many rows take about 64 MB: what may lie in memory beside training, to compare with or to look at."""
+    return rows_a_piece(stored, FEW_BYTES)
+
+
+def sample(feed: Feed, seed: int | None = None) -> Batch:
+    """Some rows to decide by: 2,000, or fewer where they are large and stay on disk."""
+    rows = choose.SAMPLE
+    if isinstance(feed, StoredFeed):
+        rows = max(1, min(rows, FEW_BYTES // (4 * feed.row_bytes)))  # bytes become floats
+    return next(feed.batches(rows, seed=seed))
 
 
 def _size(rows: Any) -> int:

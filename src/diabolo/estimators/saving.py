@@ -39,6 +39,11 @@ MAX_CONFIG_BYTES = 64 * 2**20
 
 def save(model: BaseAutoencoder, path: Path, *, force: bool) -> None:
     """Write a fitted model into a folder. Raises `ModelError` if the folder holds something already."""
+    write(path, tensors_of(model), config_of(model), force=force)
+
+
+def write(path: Path, tensors: dict[str, torch.Tensor], config: dict[str, Any], *, force: bool) -> None:
+    """Write tensors and configuration into a folder. Raises `ModelError` if it holds something already."""
     if path.exists() and not force and (path.is_file() or any(path.iterdir())):
         raise ModelError(
             f"{path.name!r} exists already and is not overwritten; choose another name or allow it with force."
@@ -46,11 +51,9 @@ def save(model: BaseAutoencoder, path: Path, *, force: bool) -> None:
     if path.is_file() and force:
         path.unlink()
     path.mkdir(parents=True, exist_ok=True)
-    tensors = _tensors(model)
-    config = _config(model)
     write_atomic(path / WEIGHTS, lambda file: save_file(tensors, file.name, {"format": "pt"}))
-    config["weights_sha256"] = _sha256(path / WEIGHTS)
-    text = json.dumps({**config, "config_sha256": _digest(config)}, indent=1, ensure_ascii=False)
+    held = {"diabolo": FORMAT, **config, "weights_sha256": _sha256(path / WEIGHTS)}
+    text = json.dumps({**held, "config_sha256": _digest(held)}, indent=1, ensure_ascii=False)
     write_atomic(path / CONFIG, lambda file: file.write(text.encode()))
 
 
@@ -62,24 +65,61 @@ def load(path: str | Path, *, encoder: nn.Module | None = None, decoder: nn.Modu
     """
     folder = Path(path)
     config = _read_config(folder)
-    return _known(lambda: _rebuild(config, folder, encoder, decoder), folder)
+
+    def make() -> Any:
+        with safe_open(_checked(folder, config), "pt") as held:
+            tensors = Tensors(held, folder.name)
+            if "task" in config:
+                return lookup("task", config["task"]).restored(config, tensors)
+            return rebuild(config, tensors, encoder, decoder)
+
+    return _known(make, folder)
 
 
-def _rebuild(config: dict[str, Any], folder: Path, encoder: nn.Module | None, decoder: nn.Module | None) -> Any:
+class Tensors:
+    """Tensors of an open file whose names begin with a prefix; ``where`` names the file in errors."""
+
+    def __init__(self, held: Any, where: str, prefix: str = "") -> None:
+        self.held, self.where, self.prefix = held, where, prefix
+
+    def under(self, prefix: str) -> Tensors:
+        """Those under a longer prefix."""
+        return Tensors(self.held, self.where, self.prefix + prefix)
+
+    def names(self) -> list[str]:
+        """Without the prefix."""
+        skip = len(self.prefix)
+        return [name[skip:] for name in self.held.keys() if name.startswith(self.prefix)]  # noqa: SIM118
+
+    def get(self, name: str) -> torch.Tensor:
+        """The tensor."""
+        tensor: torch.Tensor = self.held.get_tensor(self.prefix + name)
+        return tensor
+
+    def shape(self, name: str) -> list[int]:
+        """Its shape; nothing is read."""
+        shape: list[int] = self.held.get_slice(self.prefix + name).get_shape()
+        return shape
+
+
+def rebuild(
+    config: dict[str, Any], tensors: Tensors, encoder: nn.Module | None = None, decoder: nn.Module | None = None
+) -> Any:
+    """A model from its configuration and its tensors."""
     given, decided = (
-        {name: _restored(value, encoder, decoder) for name, value in config[part].items()}
+        {name: restored(value, encoder, decoder) for name, value in config[part].items()}
         for part in ("params", "resolved")
     )
     model = lookup("model", config["class"])(**given)
     if "labels" in config:
         model.labels_ = Labels.from_state(config["labels"])
     if "prior" in config:
-        model.prior_ = _restored(config["prior"], encoder, decoder)
+        model.prior_ = restored(config["prior"], encoder, decoder)
     resolved = model._copy({**given, **decided})
     processor = config["processor"]
     model.processor_ = lookup("processor", processor["name"]).from_state(processor["state"])
     model.n_components_, model.code_shape_ = config["n_components"], tuple(config["code_shape"])
-    _load_weights(model, resolved, folder, config)
+    _load_weights(model, resolved, tensors, config["scale"])
     model._largest, model._resolved = largest(model.module_), decided
     model.choices_ = [Choice(**choice) for choice in config["choices"]]
     model.history_, model.metrics_ = config["history"], config["metrics"]
@@ -140,7 +180,8 @@ def _layers(model: BaseAutoencoder) -> list[dict[str, Any]]:
     return rows
 
 
-def _tensors(model: BaseAutoencoder) -> dict[str, torch.Tensor]:
+def tensors_of(model: BaseAutoencoder) -> dict[str, torch.Tensor]:
+    """What a model has learnt, by name."""
     parts = {"module": model.module_, "objective": model.objective_}
     return {
         f"{part}.{name}": tensor.detach().cpu().clone().contiguous()
@@ -149,14 +190,14 @@ def _tensors(model: BaseAutoencoder) -> dict[str, torch.Tensor]:
     }
 
 
-def _config(model: BaseAutoencoder) -> dict[str, Any]:
+def config_of(model: BaseAutoencoder) -> dict[str, Any]:
+    """All else that makes a model what it is, as plain values."""
     names = vars(model).get("feature_names_in_")
     history = [{key: value for key, value in record.items() if key != "seconds"} for record in model.history_]
     return {
-        "diabolo": FORMAT,
         "class": type(model).part_name,  # type: ignore[attr-defined]
-        "params": {name: _plain(name, value) for name, value in model.get_params(deep=False).items()},
-        "resolved": {name: _plain(name, value) for name, value in model._resolved.items()},
+        "params": {name: plain(name, value) for name, value in model.get_params(deep=False).items()},
+        "resolved": {name: plain(name, value) for name, value in model._resolved.items()},
         "choices": [choice.as_dict() for choice in model.choices_],
         "processor": {"name": model.processor_.part_name, "state": model.processor_.state()},  # type: ignore[attr-defined]
         "history": history,
@@ -166,27 +207,27 @@ def _config(model: BaseAutoencoder) -> dict[str, Any]:
         "scale": {"scale": model.module_.scale, "output": model.module_.scales_output},
         "n_features_in": vars(model).get("n_features_in_"),
         "feature_names": None if names is None else [str(name) for name in names],
-        **({"prior": _plain("prior", model.prior_)} if "prior_" in vars(model) else {}),
+        **({"prior": plain("prior", model.prior_)} if "prior_" in vars(model) else {}),
         **({"labels": model.labels_.state()} if "labels_" in vars(model) else {}),
     }
 
 
-def _plain(name: str, value: Any) -> Any:
+def plain(name: str, value: Any) -> Any:
     """A parameter as JSON; parts must have been given by name or Spec."""
     if isinstance(value, Spec):
-        return {"spec": {"name": value.name, "params": {key: _plain(key, item) for key, item in value.params.items()}}}
+        return {"spec": {"name": value.name, "params": {key: plain(key, item) for key, item in value.params.items()}}}
     if isinstance(value, Trainer):
         knobs = value.get_params(deep=False)
-        return {"trainer": {key: _plain(key, item) for key, item in knobs.items() if key != "callbacks"}}
+        return {"trainer": {key: plain(key, item) for key, item in knobs.items() if key != "callbacks"}}
     if isinstance(value, BaseEstimator):  # a model within a model
-        inner = {key: _plain(key, item) for key, item in value.get_params(deep=False).items()}
+        inner = {key: plain(key, item) for key, item in value.get_params(deep=False).items()}
         return {"model": {"name": type(value).part_name, "params": inner}}  # type: ignore[attr-defined]
     if isinstance(value, Device):
         return {"device": vars(value)}
     if isinstance(value, Custom) or (isinstance(value, tuple) and value and isinstance(value[0], nn.Module)):
         return {"custom": True}
     if isinstance(value, tuple | list):
-        return {"tuple" if isinstance(value, tuple) else "list": [_plain(name, item) for item in value]}
+        return {"tuple" if isinstance(value, tuple) else "list": [plain(name, item) for item in value]}
     if isinstance(value, np.generic):
         return value.item()
     if name == "random_state" and not isinstance(value, int):
@@ -199,16 +240,17 @@ def _plain(name: str, value: Any) -> Any:
     )
 
 
-def _restored(value: Any, encoder: nn.Module | None, decoder: nn.Module | None) -> Any:
+def restored(value: Any, encoder: nn.Module | None = None, decoder: nn.Module | None = None) -> Any:
+    """Inverse of `plain`."""
     if not isinstance(value, Mapping):
         return value
     kind, held = next(iter(value.items()))
     if kind == "spec":
-        return Spec(held["name"], **{key: _restored(item, encoder, decoder) for key, item in held["params"].items()})
+        return Spec(held["name"], **{key: restored(item, encoder, decoder) for key, item in held["params"].items()})
     if kind == "trainer":
-        return Trainer(**{key: _restored(item, encoder, decoder) for key, item in held.items()})
+        return Trainer(**{key: restored(item, encoder, decoder) for key, item in held.items()})
     if kind == "model":
-        inner = {key: _restored(item, encoder, decoder) for key, item in held["params"].items()}
+        inner = {key: restored(item, encoder, decoder) for key, item in held["params"].items()}
         return lookup("model", held["name"])(**inner)
     if kind == "device":
         return Device(**held)
@@ -216,7 +258,7 @@ def _restored(value: Any, encoder: nn.Module | None, decoder: nn.Module | None) 
         if encoder is None or decoder is None:
             raise ModelError("this model was made of your own modules: load(path, encoder=…, decoder=…).")
         return Custom(encoder, decoder)
-    items = [_restored(item, encoder, decoder) for item in held]
+    items = [restored(item, encoder, decoder) for item in held]
     return tuple(items) if kind == "tuple" else items
 
 
@@ -248,40 +290,43 @@ def _read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _load_weights(model: BaseAutoencoder, resolved: Any, folder: Path, config: dict[str, Any]) -> None:
-    """Check the file, build on the meta device (no memory yet), compare shapes, then build and take the tensors."""
+def _checked(folder: Path, config: dict[str, Any]) -> Path:
+    """The file of weights. Raises `ModelError` if it is missing or not the one that was written."""
     file = folder / WEIGHTS
     if not file.is_file():
         raise ModelError(f"{folder.name!r} lacks {WEIGHTS}; copy the whole folder.")
     if _sha256(file) != config["weights_sha256"]:
         raise ModelError(f"{folder.name}/{WEIGHTS} was altered or truncated: its checksum does not match.")
+    return file
+
+
+def _load_weights(model: BaseAutoencoder, resolved: Any, tensors: Tensors, scale: dict[str, Any]) -> None:
+    """Build on the meta device (no memory yet), compare shapes, then build and take the tensors."""
     shapes = (model.processor_.shape, model.processor_.target_shape)
     custom = any(isinstance(value, Custom) for value in resolved.get_params().values())
-    with torch.random.fork_rng(devices=[]), safe_open(file, "pt") as held:
+    with torch.random.fork_rng(devices=[]):
         if not custom:
             with torch.device("meta"):
-                _parts_that_fit(after.place(resolved.build(*shapes), model), held, folder, config)
+                _parts_that_fit(after.place(resolved.build(*shapes), model), tensors, scale)
         # only now, with its size known to be that of the file, in memory: what the file does not hold is set up too
         recipe = after.place(resolved.build(*shapes), model)
-        for prefix, part in _parts_that_fit(recipe, held, folder, config).items():
-            names = [name for name in held.keys() if name.startswith(prefix)]  # noqa: SIM118
-            part.load_state_dict({name[len(prefix) :]: held.get_tensor(name) for name in names}, assign=True)
+        for prefix, part in _parts_that_fit(recipe, tensors, scale).items():
+            own = tensors.under(prefix)
+            part.load_state_dict({name: own.get(name) for name in own.names()}, assign=True)
     model.module_, model.objective_ = recipe.module.eval(), recipe.objective.eval()
 
 
-def _parts_that_fit(recipe: Recipe, held: Any, folder: Path, config: dict[str, Any]) -> dict[str, nn.Module]:
+def _parts_that_fit(recipe: Recipe, tensors: Tensors, scale: dict[str, Any]) -> dict[str, nn.Module]:
     """Module and objective by their prefix. Raises `ModelError` naming the first tensor the file has otherwise."""
     parts: dict[str, nn.Module] = {"module.": recipe.module, "objective.": recipe.objective}
-    stored = set(held.keys())
+    stored = set(tensors.names())
     if "module.shift" in stored:
-        recipe.module.standardise(held.get_tensor("module.shift"), **config["scale"])
+        recipe.module.standardise(tensors.get("module.shift"), **scale)
     expected = {prefix + name: tensor for prefix, part in parts.items() for name, tensor in part.state_dict().items()}
-    wrong = stored ^ set(expected) or {
-        name for name in stored if held.get_slice(name).get_shape() != list(expected[name].shape)
-    }
+    wrong = stored ^ set(expected) or {name for name in stored if tensors.shape(name) != list(expected[name].shape)}
     if wrong:
         name = min(wrong).partition(".")[2]
-        raise ModelError(f"{folder.name!r}: weights and configuration do not fit at {name!r}.")
+        raise ModelError(f"{tensors.where!r}: weights and configuration do not fit at {name!r}.")
     return parts
 
 

@@ -16,12 +16,12 @@ from torch import Tensor
 from ..core import Batch, Feed, Processor
 from ..core.errors import DataError, ModelError
 from ..core.metrics import Interval, bootstrap_mean, bootstrap_ratio, squared_error
-from ..data import MemoryFeed, SparseRows
+from ..data import MemoryFeed
 from . import principal
 
 CHUNK = 4096
 ENTRIES = 2**23
-"""Values of sparse rows that are written out at a time."""
+"""Values that are worked on at a time."""
 Rows = dict[str, Tensor] | Feed
 LARGE_GAP = 0.15
 EXACT = 1e-9
@@ -118,10 +118,8 @@ def column_widths(processor: Processor) -> list[int]:
 
 
 def _batches(processor: Processor, rows: Feed) -> Iterator[Batch]:
-    """Dense batches, of fewer rows where they were sparse."""
-    sparse = isinstance(rows, MemoryFeed) and any(isinstance(held, SparseRows) for held in rows.tensors.values())
-    size = min(CHUNK, max(1, ENTRIES // prod(processor.target_shape))) if sparse else CHUNK
-    for batch in rows.batches(size):
+    """Dense batches, of fewer rows where they are wide."""
+    for batch in rows.batches(min(CHUNK, max(1, ENTRIES // prod(processor.target_shape)))):
         yield batch.dense()
 
 
