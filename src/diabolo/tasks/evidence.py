@@ -1,0 +1,147 @@
+"""What one fitted autoencoder and its training rows say against a row: several measures of how strange it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy import ndarray
+from torch import Tensor
+
+from ..core import Batch
+from ..estimators.base import BaseAutoencoder
+from .neighbours import nearest
+from .reduce import column_widths, entry_mask
+
+SPATIAL = ("array", "standardised", "image", "table", "series", "audio", "log-mel", "video", "binary")
+"""Kinds of rows whose values have a distance; of all others only codes have one."""
+FLOOR = 1e-2
+"""Smallest spread, in units of the data's own, that an entry or a code is measured in."""
+WILD = 1e30
+"""What stands for values beyond all floats."""
+REFERENCE, ENTRIES = 10_000, 2**22
+"""Most training rows that neighbours are looked for among, and most values that these may hold."""
+
+
+@dataclass
+class Witness:
+    """An autoencoder, the rows it learnt from as a reference, and the units in which it speaks.
+
+        x ──▶ z ──▶ x̂        reconstruction   Σ ((x̂ - x) / σ)²    σ: of the training rows, an entry
+        │     │              neighbours       distance to the k-th nearest training row
+        │     │              crowding         mean distance to the 2k nearest, over the same of those rows themselves
+        └─────┴─▶ reference  latent           distance to the k-th nearest code
+
+    Kinds of rows that have no distance (texts, interactions, ragged sequences) are judged by objective and latent.
+    An autoencoder that was asked for by name is judged by its own objective (minus its ELBO, say) in place of the
+    reconstruction.
+
+    Reference: Ramaswamy, Rastogi & Shim (2000), "Efficient algorithms for mining outliers from large data sets"
+    (neighbours); Breunig, Kriegel, Ng & Sander (2000), "LOF: identifying density-based local outliers" (crowding);
+    Sugiyama & Borgwardt (2013), "Rapid distance-based outlier detection via sampling" (a sample as reference).
+    """
+
+    model: BaseAutoencoder
+    k: int
+    names: tuple[str, ...]
+    arrays: dict[str, Tensor] = field(default_factory=dict)
+
+    @classmethod
+    def hear(cls, model: BaseAutoencoder, X: Any, k: int, *, own_objective: bool, seed: int) -> Self:
+        """Take the training rows X as the reference."""
+        spatial = model.processor_.part_name in SPATIAL  # type: ignore[attr-defined]
+        first = "objective" if own_objective or not spatial else "reconstruction"
+        made = cls(model, k, (first, "neighbours", "crowding") if spatial else (first, "latent"))
+        codes, unit = made._code_size, prod(model.processor_.target_shape)
+        parts = torch.from_numpy(model._apply(X, made._seen))
+        z, rest = parts[:, :codes], parts[:, codes:]
+        made.arrays["code_mean"], made.arrays["code_scale"] = z.mean(0), z.std(0, correction=0).clamp_min(1e-6)
+        if spatial:
+            x, away = rest[:, :unit], rest[:, unit:]
+            made.arrays["scale"] = away.square().mean(0).sqrt().clamp_min(FLOOR)
+        kept = made._kept(len(parts), parts.shape[1], seed)
+        if spatial:
+            reference = x[kept]
+            made.arrays["reference"] = reference
+            made.arrays["crowding"] = nearest(reference, reference, 2 * k)[0].mean(1)
+        else:
+            made.arrays["codes"] = made._standard(z[kept])
+        return made
+
+    @staticmethod
+    def _kept(rows: int, width: int, seed: int) -> Tensor:
+        most = min(REFERENCE, max(500, ENTRIES // width))
+        if rows <= most:
+            return torch.arange(rows)
+        return torch.from_numpy(np.sort(np.random.default_rng(seed).choice(rows, most, replace=False)))
+
+    @property
+    def _code_size(self) -> int:
+        return self.model.n_components_
+
+    def _standard(self, z: Tensor) -> Tensor:
+        return (z - self.arrays["code_mean"]) / self.arrays["code_scale"]
+
+    # what is measured ---------------------------------------------------------------------------------------
+
+    def strangeness(self, X: Any) -> ndarray:
+        """Every measure of every row (N, names), higher is stranger, float64."""
+        found = self.model._apply(X, self._measures)
+        return np.nan_to_num(found, nan=WILD, posinf=WILD, neginf=-WILD).clip(-WILD, WILD)
+
+    def _measures(self, batch: Batch) -> Tensor:
+        parts = self._seen(batch)
+        z, rest = parts[:, : self._code_size], parts[:, self._code_size :]
+        found = {}
+        if self.names[0] == "objective":
+            found["objective"] = -self.model._score(batch)
+        if "latent" in self.names:
+            found["latent"] = nearest(self._standard(z), self.arrays["codes"], self.k)[0][:, -1]
+        if "neighbours" in self.names:
+            x, away = rest.chunk(2, 1)
+            found["reconstruction"] = (away / self.arrays["scale"]).square().sum(1)
+            distance, index = nearest(x, self.arrays["reference"], 2 * self.k)
+            found["neighbours"] = distance[:, self.k - 1]
+            usual = self.arrays["crowding"][index].mean(1)
+            found["crowding"] = distance.mean(1) / (usual + 1e-6)
+        return torch.stack([found[name].double() for name in self.names], 1)
+
+    def _seen(self, batch: Batch) -> Tensor:
+        """Code, and for rows with a distance the row and what its reconstruction lacks, (B, D + 2 F)."""
+        module, whole = self.model.module_, batch.dense()
+        z = module.code(whole.x, whole.mask, whole.cond)
+        if "neighbours" not in self.names:
+            return z.flatten(1)
+        recon = self.model.objective_.loss.link(module.decoded(whole))
+        known = self._known(whole)
+        x = (whole.target * self._unit * known).flatten(1)
+        away = ((recon - whole.target) * self._unit * known).flatten(1)
+        return torch.cat([z.flatten(1), x, away], 1)
+
+    def _known(self, batch: Batch) -> Any:
+        mask = entry_mask(batch, self.model.processor_)
+        return 1.0 if mask is None else torch.from_numpy(mask).float()
+
+    @property
+    def _unit(self) -> Any:
+        """What brings values to comparable units: two categories are as far apart as one standard deviation."""
+        widths = column_widths(self.model.processor_)
+        if not widths:
+            return 1.0
+        return torch.tensor([1.0 if width == 1 else 0.5**0.5 for width in widths for _ in range(width)])
+
+    # which entries speak ------------------------------------------------------------------------------------
+
+    def shares(self, X: Any) -> ndarray:
+        """How much every entry of a row is away from its reconstruction and from its neighbours, squared, in their
+        own units: (N, 2, F). Only of rows that have a distance."""
+        return self.model._apply(X, self._split).astype(np.float64)
+
+    def _split(self, batch: Batch) -> Tensor:
+        x, away = self._seen(batch)[:, self._code_size :].chunk(2, 1)
+        _, index = nearest(x, self.arrays["reference"], self.k)
+        near = (x[:, None] - self.arrays["reference"][index]).square().mean(1)
+        return torch.stack([(away / self.arrays["scale"]).square(), near], 1)
