@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..core import register
 from ..core.errors import UsageError, out_of_range
-from ..data import Source, Stored, is_frame, kind_of
+from ..data import Source, Stored, TableProcessor, align, is_frame, kind_of
 from ..data import open as open_source
 from ..estimators.base import BaseAutoencoder
 from ..estimators.composed import Autoencoder
@@ -25,11 +25,15 @@ from . import conformal
 from .base import TaskModel
 from .evidence import Witness
 from .folds import count_of, pairs, taken
+from .pyod import PyODAdapter
+from .reasons import Reasons, by_column, by_replacing, column_names, nearest_normal, shared, weighed
 
 STEPS, BATCH = 300, 256
 """Of training, where no trainer was given: small networks on large batches."""
 NOISE = 0.5
 WIDEST = 64
+MOST_COLUMNS = 256
+"""Rows of more columns are not explained by replacing one after the other."""
 FIRST = 3
 """Folds of the round that ranks suspects."""
 
@@ -247,9 +251,12 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
         return [self._fused(place, witness.strangeness(rows)) for place, witness in enumerate(self._witnesses())]
 
     def _fused(self, place: int, found: ndarray) -> ndarray:
+        return -np.mean(self._logs(place, found), 0)
+
+    def _logs(self, place: int, found: ndarray) -> ndarray:
+        """Log share of the rows held out that exceed each measure (measures, N)."""
         measured = self.arrays_[f"{place}.measured"]
-        logs = [conformal.log_tail(measured[:, column], found[:, column]) for column in range(found.shape[1])]
-        return -np.mean(logs, 0)
+        return np.stack([conformal.log_tail(*pair) for pair in zip(measured.T, found.T, strict=True)])
 
     def _again(self, X: Any) -> Any:
         """Rows like those at fit, read once for all folds."""
@@ -296,3 +303,48 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
         bool (N,); ``level``: alpha, where none is given. Benjamini and Hochberg's rule on the p-values.
         """
         return conformal.discoveries(self.p_values(X), self.alpha if level is None else level)
+
+    # why ----------------------------------------------------------------------------------------------------
+
+    def explain(self, X: Any) -> Reasons:
+        """What every column contributes to the strangeness of each row, and the nearest normal version of the row.
+
+        Tables: how much less strange the row would be with the column replaced by what the others say of it. Windows,
+        pictures and rows of more than 256 columns: how the distances split over their entries.
+        Raises `UsageError` for kinds of rows whose values have no distance (texts, interactions).
+        """
+        rows = self._again(X)
+        if "neighbours" not in vars(self).get("facts_", {}).get("measures", ["neighbours"]):
+            raise UsageError("only rows whose values have a distance are explained: tables, arrays, pictures, series.")
+        witnesses, given = self._witnesses(), bare(rows)
+        if isinstance(self.processor_, TableProcessor):
+            given = align(Source(given, "table"), self.processor_.columns).rows
+        names = column_names(self.processor_, vars(self).get("feature_names_in_", getattr(rows, "columns", None)))
+        table = (is_frame(given) or np.ndim(given) == 2) and kind_of(given) is None and len(names) <= MOST_COLUMNS
+        split = self._split(rows, witnesses)
+        if not table:
+            normal = witnesses[0].model.reconstruct(rows)
+            return Reasons(names, shared(split), given, normal, np.ones(split.shape, bool))
+        given, first = given if is_frame(given) else np.asarray(given), witnesses[0]
+        usual = first.usual(split.shape[0])
+        gains = by_replacing(given, usual, len(names), first.model.reconstruct, self.score_samples)
+        gains = np.where(gains.sum(1, keepdims=True) > 0, gains, split)
+        bound = math.log(max(self.alpha, 1 / (self.n_calibration_ + 1)))
+        normal, replaced = nearest_normal(
+            given, usual, first.neighbour(given), gains, first.model.reconstruct,
+            lambda trial: self.score_samples(trial) > bound,
+        )  # fmt: skip
+        return Reasons(names, shared(gains), given, normal, replaced)
+
+    def _split(self, rows: Any, witnesses: list[Witness]) -> ndarray:
+        """How the distances of every row split over its columns (N, columns), in nats, mean over the folds."""
+        parts = []
+        for place, witness in enumerate(witnesses):
+            logs = self._logs(place, witness.strangeness(rows))
+            measures = dict(zip(self.facts_["measures"], -logs, strict=True))
+            parts.append(weighed(measures, witness.shares(rows)))
+        return by_column(self.processor_, np.mean(parts, 0))
+
+    def as_pyod(self) -> PyODAdapter:
+        """This detector with PyOD's signs and attributes: higher is stranger, 1 is an outlier."""
+        return PyODAdapter(self)

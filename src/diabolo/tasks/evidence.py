@@ -143,5 +143,24 @@ class Witness:
     def _split(self, batch: Batch) -> Tensor:
         x, away = self._seen(batch)[:, self._code_size :].chunk(2, 1)
         _, index = nearest(x, self.arrays["reference"], self.k)
-        near = (x[:, None] - self.arrays["reference"][index]).square().mean(1)
-        return torch.stack([(away / self.arrays["scale"]).square(), near], 1)
+        size = max(1, ENTRIES // (self.k * x.shape[1]))
+        near = [
+            (part[:, None] - self.arrays["reference"][places]).square().mean(1)
+            for part, places in zip(x.split(size), index.split(size), strict=True)
+        ]
+        return torch.stack([(away / self.arrays["scale"]).square(), torch.cat(near)], 1)
+
+    def neighbour(self, X: Any) -> Any:
+        """The training row nearest to every row, in the rows' own kind."""
+
+        def closest(batch: Batch) -> Tensor:
+            x = self._seen(batch)[:, self._code_size :].chunk(2, 1)[0]
+            place = nearest(x, self.arrays["reference"], 1)[1][:, 0]
+            return self.arrays["reference"][place].reshape(batch.target.shape) / self._unit
+
+        return self.model.processor_.invert(torch.from_numpy(self.model._apply(X, closest)))
+
+    def usual(self, rows: int) -> Any:
+        """The average training row, so many times, in the rows' own kind."""
+        mean = self.arrays["reference"].mean(0).reshape(1, *self.model.processor_.target_shape) / self._unit
+        return self.model.processor_.invert(mean.expand(rows, *mean.shape[1:]))
