@@ -37,14 +37,15 @@ class StandardProcessor(ArrayProcessor):
 
     def __init__(self) -> None:
         super().__init__()
-        self.mean = self.scale = np.zeros(0)
+        self.mean: np.ndarray = np.zeros(0)
+        self.scale: np.ndarray = np.zeros(0)
 
     def fit(self, rows: Any) -> Self:
         return self.fit_parts([_rows(rows)])
 
     def fit_parts(self, parts: Iterable[Any]) -> Self:
         """Learn means and scales from arrays that come one after the other, without a loss of digits."""
-        count, mean, squares = 0, np.zeros(()), np.zeros(())
+        count, mean, squares = 0, np.zeros(1), np.zeros(1)
 
         def counted() -> Iterable[Any]:
             nonlocal count, mean, squares

@@ -44,11 +44,14 @@ def discoveries(p: Float[ndarray, " m"], level: float) -> ndarray:
     >>> discoveries(np.array([0.01, 0.5, 0.02, 0.9]), 0.05).tolist()
     [True, False, True, False]
     """
-    if not len(p):
-        return np.zeros(0, bool)
+    return p <= cutoff(p, level)
+
+
+def cutoff(p: Float[ndarray, " m"], level: float) -> float:
+    """The largest p-value among the `discoveries`; 0: there are none."""
     ordered = np.sort(p)
-    passed = np.flatnonzero(ordered <= level * np.arange(1, len(p) + 1) / len(p))
-    return p <= ordered[passed[-1]] if len(passed) else np.zeros(len(p), bool)
+    passed = np.flatnonzero(ordered <= level * np.arange(1, len(p) + 1) / max(1, len(p)))
+    return float(ordered[passed[-1]]) if len(passed) else 0.0
 
 
 def log_tail(ordered: Float[ndarray, " n"], values: Float[ndarray, " m"]) -> Float[ndarray, " m"]:

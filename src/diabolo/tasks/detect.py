@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy import ndarray
+from scipy.sparse import issparse
 from sklearn.base import OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -22,11 +23,12 @@ from ..estimators.denoising import DenoisingAutoencoder
 from ..estimators.rows import bare, read_rows
 from ..train import Trainer
 from . import conformal
-from .base import TaskModel
+from .base import Assessment, TaskModel
 from .evidence import Witness
 from .folds import count_of, pairs, taken
 from .pyod import PyODAdapter
 from .reasons import Reasons, by_column, by_replacing, column_names, nearest_normal, shared, weighed
+from .verdicts import assess
 
 STEPS, BATCH = 300, 256
 """Of training, where no trainer was given: small networks on large batches."""
@@ -131,7 +133,7 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
 
     def _source(self, X: Any) -> Any:
         """The rows, checked; plain numbers are asked to be standardised column by column."""
-        X = open_source(X) if isinstance(X, str | Path) else X
+        X = self._opened(X)
         if isinstance(bare(X), Stored):
             raise UsageError(
                 "a detector keeps training rows as neighbours, so they must lie in memory: give more with --memory, "
@@ -162,10 +164,8 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
         """The autoencoder of one fold, with steps for so many rows where nothing was asked for."""
         self._looked_at = rows
         made = self._base()
-        if made.trainer is None:
-            count = count_of(bare(rows))
-            epochs = math.ceil(STEPS / math.ceil(count / BATCH))
-            made.trainer = Trainer(epochs=epochs, batch_size=min(BATCH, count), validation=0.0)
+        if self.autoencoder is None:
+            made.trainer = _short(made.trainer, count_of(bare(rows)))
         if self.autoencoder is None or self.autoencoder.random_state is None:
             made.random_state = seed
         return made
@@ -217,8 +217,12 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
         elif share == 0:
             offset = -math.log(n + 1)
         else:
-            offset = float(np.percentile(self.score_samples(X), 100 * share))
+            offset = float(np.percentile(self.score_samples(X), 100 * float(share)))
         self.facts_["offset"] = offset if math.isfinite(offset) else None
+
+    def assess(self, learn: Source, held: Source, *, seed: int = 0) -> Assessment | None:
+        """Beside simple methods, on rows kept aside: see `verdicts.assess`."""
+        return assess(self, learn, held, seed)
 
     # judging ------------------------------------------------------------------------------------------------
 
@@ -261,12 +265,17 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
     def _again(self, X: Any) -> Any:
         """Rows like those at fit, read once for all folds."""
         check_is_fitted(self, "models_")
-        return open_source(X) if isinstance(X, str | Path) else X
+        return self._opened(X)
+
+    @staticmethod
+    def _opened(X: Any) -> Any:
+        X = open_source(X) if isinstance(X, str | Path) else X
+        return X.tocsr() if issparse(X) else X
 
     def _shares(self, X: Any) -> tuple[ndarray, ndarray]:
         """Over all folds: held-out rows at least as strange (N,), and the log of the part of a step beyond (N,)."""
         count: Any = 0
-        beyond = []
+        beyond: list[ndarray] = []
         for place, strange in enumerate(self._strangeness(X)):
             held = np.sort(self.arrays_[f"{place}.held"])
             above = conformal.at_least(held, strange)
@@ -275,19 +284,24 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
             count, beyond = count + above, [*beyond, part]
         return count, np.logaddexp.reduce(beyond, 0) - math.log(len(beyond))
 
+    def judge(self, X: Any) -> tuple[ndarray, ndarray]:
+        """`score_samples` and `p_values` of every row at once, (N,) each."""
+        count, beyond = self._shares(X)
+        with np.errstate(divide="ignore"):
+            whole = np.logaddexp(np.log(count), beyond)
+        total = self.n_calibration_ + 1
+        return np.asarray(whole - math.log(total), dtype=np.float64), (1 + count) / total
+
     def score_samples(self, X: Any) -> ndarray:
         """Log of the share of normal rows as strange as each row (N,): lower is more abnormal, without an end.
 
         Windows of series and sounds are rows here, in the order of `processor_`'s ``places``.
         """
-        count, beyond = self._shares(X)
-        with np.errstate(divide="ignore"):
-            whole = np.logaddexp(np.log(count), beyond)
-        return np.asarray(whole - math.log(self.n_calibration_ + 1), dtype=np.float64)
+        return self.judge(X)[0]
 
     def p_values(self, X: Any) -> ndarray:
         """Conformal p-value of every row (N,): the share of normal rows at least as strange, the row itself counted."""
-        return (1 + self._shares(X)[0]) / (self.n_calibration_ + 1)
+        return self.judge(X)[1]
 
     def decision_function(self, X: Any) -> ndarray:
         """`score_samples` minus ``offset_``: below 0 for anomalies."""
@@ -345,6 +359,20 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
             parts.append(weighed(measures, witness.shares(rows)))
         return by_column(self.processor_, np.mean(parts, 0))
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
     def as_pyod(self) -> PyODAdapter:
         """This detector with PyOD's signs and attributes: higher is stranger, 1 is an outlier."""
         return PyODAdapter(self)
+
+
+def _short(given: Trainer | None, rows: int) -> Trainer:
+    """A trainer of few steps on large batches, for what was not asked for."""
+    made = Trainer(**(given or Trainer(validation=0.0)).get_params(deep=False))
+    batch = min(BATCH, rows) if made.batch_size == "auto" else made.batch_size
+    steps = 1 if batch == "full" else math.ceil(rows / int(batch))
+    epochs = math.ceil(STEPS / steps) if made.epochs == "auto" else made.epochs
+    return made.set_params(batch_size=batch, epochs=epochs)
