@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..core import register
 from ..core.errors import UsageError, out_of_range
-from ..data import Source, Stored, TableProcessor, align, is_frame, kind_of
+from ..data import Source, Stored, TableProcessor, align, is_frame, kind_of, processor_for
 from ..data import open as open_source
 from ..estimators.base import BaseAutoencoder
 from ..estimators.composed import Autoencoder
@@ -28,6 +28,7 @@ from .evidence import Witness
 from .folds import count_of, pairs, taken
 from .pyod import PyODAdapter
 from .reasons import Reasons, by_column, by_replacing, column_names, nearest_normal, shared, weighed
+from .suspects import least_similar
 from .verdicts import assess
 
 STEPS, BATCH = 300, 256
@@ -36,8 +37,6 @@ NOISE = 0.5
 WIDEST = 64
 MOST_COLUMNS = 256
 """Rows of more columns are not explained by replacing one after the other."""
-FIRST = 3
-"""Folds of the round that ranks suspects."""
 
 
 @register("task", "detect")
@@ -59,8 +58,8 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
     contamination : "auto": a row is an anomaly if p <= alpha, which needs no guess. A share in [0, 0.5): as many of
         the training rows are called anomalies; 0: only what is stranger than every row held out.
     alpha : in (0, 1), share of normal rows that may be called anomalies.
-    trim : in [0, 0.5), share of the training rows left out as suspect: a first round ranks all rows out of fold,
-        a second one learns without the strangest. For training data known to be contaminated.
+    trim : in [0, 0.5), share of the training rows left out as suspect: those least similar to random samples of the
+        others. For training data that are known to be contaminated.
     neighbors : int >= 1, k of the k nearest training rows.
     folds : int >= 1, or "auto": 1 from 2,000 rows on, else 5.
     trainer, random_state : of the autoencoders.
@@ -71,7 +70,8 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
     missing cells; series and sounds, whose windows are judged one by one; whatever `data.open` gives.
 
     Reference: Bates, Candès, Lei, Romano & Sesia (2023), "Testing for outliers with conformal p-values"; Vovk (2015),
-    "Cross-conformal predictors"; Zhou & Paffenroth (2017), "Anomaly detection with robust deep autoencoders" (trim).
+    "Cross-conformal predictors"; Pang, Ting & Albrecht (2015), "LeSiNN: detecting anomalies by identifying least
+    similar nearest neighbours" (trim).
 
     >>> import numpy as np
     >>> from diabolo import AutoencoderDetector, Trainer
@@ -107,10 +107,7 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
         self._check()
         rows = self._source(X)
         seed = self._seed_now()
-        if self.trim:
-            rows = self._without_suspects(rows, seed)
-            self.models_, self.arrays_ = {}, {}
-        self._learn(rows, self.folds, seed)
+        self._learn(self._without_suspects(rows, seed) if self.trim else rows, seed)
         self._decide(X)
         return self
 
@@ -149,16 +146,15 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
             return Source(np.asarray(bare(rows)), "array", columns=getattr(X, "columns", ()), processor="standardised")
         return rows
 
-    def _learn(self, rows: Any, folds: int | str, seed: int, prefix: str = "") -> list[ndarray] | None:
-        """One autoencoder and its witness a fold; gives the numbers of the rows that each held out."""
-        parts, held = pairs(rows, folds, seed)
+    def _learn(self, rows: Any, seed: int) -> None:
+        """One autoencoder and its witness a fold."""
+        parts = pairs(rows, self.folds, seed)
         self.facts_ = {"rows": count_of(bare(rows)), "folds": len(parts)}
         for place, (learn, kept) in enumerate(parts):
-            model = self._member(f"{prefix}fold-{place}", self._made(learn, seed + place), learn)
+            model = self._member(f"fold-{place}", self._made(learn, seed + place), learn)
             told = self.autoencoder is not None
             witness = Witness.hear(model, learn, self.neighbors, own_objective=told, seed=seed + place)
             self._keep(place, witness, witness.strangeness(kept))
-        return held
 
     def _made(self, rows: Any, seed: int) -> BaseAutoencoder:
         """The autoencoder of one fold, with steps for so many rows where nothing was asked for."""
@@ -191,17 +187,14 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
         self.arrays_[f"{place}.held"] = -own.mean(1)
 
     def _without_suspects(self, rows: Any, seed: int) -> Any:
-        """The rows but for the share ``trim`` that is strangest to autoencoders which did not see them."""
-        folds = self.folds if self.folds != "auto" and int(self.folds) > 1 else FIRST
-        held = self._learn(rows, folds, seed, "first-")
-        if held is None:
-            raise UsageError("trim leaves out whole rows, and here a few series are all there is; set trim=0.")
-        strange = np.empty(count_of(bare(rows)))
-        for place, numbers in enumerate(held):
-            own = self.arrays_[f"{place}.held"]
-            strange[numbers] = conformal.log_tail(np.sort(own), own)
-        kept = np.sort(np.argsort(-strange, kind="stable")[: math.ceil((1 - self.trim) * len(strange))])
-        return taken(rows, kept)
+        """The rows but for the share ``trim`` that is least similar to all others."""
+        held = bare(rows)
+        if kind_of(held) not in (None, "interactions"):
+            raise UsageError("trim leaves out whole rows, but these are cut into windows or are texts; set trim=0.")
+        processor = processor_for(rows).fit(held)
+        encoded = processor.collate(processor.encode(held)).dense().target.flatten(1).float()
+        kept = np.argsort(least_similar(encoded, seed), kind="stable")[: math.ceil((1 - self.trim) * len(encoded))]
+        return taken(rows, np.sort(kept))
 
     def _decide(self, X: Any) -> None:
         """Where anomalies begin, as a score: log of the share of normal rows that are so strange."""

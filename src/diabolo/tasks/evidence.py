@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any, Self
 
@@ -12,6 +12,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from ..core import Batch
+from ..data import TableProcessor
 from ..estimators.base import BaseAutoencoder
 from .neighbours import nearest
 from .reduce import column_widths, entry_mask
@@ -20,6 +21,8 @@ SPATIAL = ("array", "standardised", "image", "table", "series", "audio", "log-me
 """Kinds of rows whose values have a distance; of all others only codes have one."""
 FLOOR = 1e-2
 """Smallest spread, in units of the data's own, that an entry or a code is measured in."""
+ROUNDS = 3
+"""How often missing cells are decoded anew."""
 WILD = 1e30
 """What stands for values beyond all floats."""
 REFERENCE, ENTRIES = 10_000, 2**22
@@ -36,8 +39,8 @@ class Witness:
         └─────┴─▶ reference  latent           distance to the k-th nearest code
 
     Kinds of rows that have no distance (texts, interactions, ragged sequences) are judged by objective and latent.
-    An autoencoder that was asked for by name is judged by its own objective (minus its ELBO, say) in place of the
-    reconstruction.
+    A missing cell is taken to be what the autoencoder expects there. An autoencoder that was asked for by name is
+    judged by its own objective (minus its ELBO, say) in place of the reconstruction.
 
     Reference: Ramaswamy, Rastogi & Shim (2000), "Efficient algorithms for mining outliers from large data sets"
     (neighbours); Breunig, Kriegel, Ng & Sander (2000), "LOF: identifying density-based local outliers" (crowding);
@@ -112,18 +115,31 @@ class Witness:
     def _seen(self, batch: Batch) -> Tensor:
         """Code, and for rows with a distance the row and what its reconstruction lacks, (B, D + 2 F)."""
         module, whole = self.model.module_, batch.dense()
-        z = module.code(whole.x, whole.mask, whole.cond)
         if "neighbours" not in self.names:
-            return z.flatten(1)
-        recon = self.model.objective_.loss.link(module.decoded(whole))
-        known = self._known(whole)
-        x = (whole.target * self._unit * known).flatten(1)
-        away = ((recon - whole.target) * self._unit * known).flatten(1)
-        return torch.cat([z.flatten(1), x, away], 1)
+            return module.code(whole.x, whole.mask, whole.cond).flatten(1)
+        target, recon = whole.target, self._recon(whole)
+        mask = entry_mask(whole, self.model.processor_)
+        if mask is not None:
+            whole, recon = self._completed(whole, recon, torch.from_numpy(mask))
+            target = torch.where(torch.from_numpy(mask), target, recon)
+        z = module.code(whole.x, whole.mask, whole.cond)
+        x, away = target * self._unit, (recon - target) * self._unit
+        return torch.cat([z.flatten(1), x.flatten(1), away.flatten(1)], 1)
 
-    def _known(self, batch: Batch) -> Any:
-        mask = entry_mask(batch, self.model.processor_)
-        return 1.0 if mask is None else torch.from_numpy(mask).float()
+    def _recon(self, batch: Batch) -> Tensor:
+        return self.model.objective_.loss.link(self.model.module_.decoded(batch))
+
+    def _completed(self, batch: Batch, recon: Tensor, mask: Tensor) -> tuple[Batch, Tensor]:
+        """The batch as the encoder should see it, and its reconstruction: cells that a table lacks are filled with
+        what is decoded there, again and again, and are no longer called missing."""
+        if not isinstance(self.model.processor_, TableProcessor):
+            return batch, recon
+        for _ in range(ROUNDS):
+            filled = torch.where(mask, batch.target, recon)
+            told = torch.zeros_like(batch.x[:, filled.shape[1] :])
+            batch = replace(batch, x=torch.cat([filled, told], 1))
+            recon = self._recon(batch)
+        return batch, recon
 
     @property
     def _unit(self) -> Any:

@@ -63,8 +63,8 @@ def _cut(row: Series, folds: int, number: int) -> tuple[list[Series], list[Serie
     return [row.take(a, b) for a, b in parts if b > a], [row.take(begin, end)]
 
 
-def pairs(X: Any, folds: int | str, seed: int) -> tuple[list[tuple[Any, Any]], list[ndarray] | None]:
-    """(rows to learn from, rows held out) of every fold, and the numbers of the rows held out; None: of stretches.
+def pairs(X: Any, folds: int | str, seed: int) -> list[tuple[Any, Any]]:
+    """(rows to learn from, rows held out) of every fold.
 
     Raises `DataError` for fewer rows than can be both learnt from and held out.
     """
@@ -73,14 +73,13 @@ def pairs(X: Any, folds: int | str, seed: int) -> tuple[list[tuple[Any, Any]], l
     wanted = (1 if total >= LARGE else min(5, total // 2)) if folds == "auto" else int(folds)
     if kind_of(rows) == "series" and total < max(4, 2 * wanted):
         found = stretches(rows, max(3, wanted))
-        return [(_like(X, a), _like(X, b)) for a, b in found], None
+        return [(_like(X, a), _like(X, b)) for a, b in found]
     if total < 4 or wanted < 1 or total < 2 * wanted:
         raise DataError(
             f"a detector learns from some rows and holds others out: it needs at least {max(4, 2 * wanted)}; "
             f"got {total} (n_samples={total})."
         )
-    split = places(total, wanted, seed)
-    return [(taken(X, learn), taken(X, held)) for learn, held in split], [held for _, held in split]
+    return [(taken(X, learn), taken(X, held)) for learn, held in places(total, wanted, seed)]
 
 
 def _like(X: Any, rows: Any) -> Any:
