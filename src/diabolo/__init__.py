@@ -44,6 +44,7 @@ _HOME = {
     "AEGAN": "estimators.adversarial",
     "AutoencoderClassifier": "estimators.supervised",
     "AutoencoderRegressor": "estimators.supervised",
+    "AutoencoderSampler": "tasks.augment",
     "load": "estimators.saving",
     "Trainer": "train",
     "Device": "train",
