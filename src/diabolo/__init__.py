@@ -45,6 +45,7 @@ _HOME = {
     "AutoencoderClassifier": "estimators.supervised",
     "AutoencoderRegressor": "estimators.supervised",
     "AutoencoderSampler": "tasks.augment",
+    "verdict": "tasks.verdict",
     "load": "estimators.saving",
     "Trainer": "train",
     "Device": "train",

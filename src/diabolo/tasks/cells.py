@@ -125,7 +125,18 @@ def joined(first: Any, second: Any) -> Any:
         return np.concatenate([first, second]) if len(second) else np.array(first)
     pandas = require("pandas", "table", "a table")
 
-    return pandas.concat([first, second], ignore_index=True) if len(second) else first.reset_index(drop=True)
+    if not len(second):
+        return first.reset_index(drop=True)
+    for name in second.columns.intersection(first.columns):
+        if second[name].dtype.kind == "M" and first[name].dtype.kind != "M":  # dates that were given as texts
+            known = second[name].notna()
+            second[name] = second[name].astype(str).astype(object).where(known, None)
+    return pandas.concat([first, second], ignore_index=True)
+
+
+def taken(rows: Any, index: ndarray) -> Any:
+    """The rows at ``index``."""
+    return rows.iloc[index] if is_frame(rows) else rows[index]
 
 
 def _is_path(X: Any) -> bool:
