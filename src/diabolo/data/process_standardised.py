@@ -86,11 +86,16 @@ class StandardisedProcessor(Processor):
 
 
 def _checked(rows: Any) -> np.ndarray:
-    array = np.asarray(rows)
-    if array.dtype == object:
-        try:
-            array = array.astype(np.float64)
-        except (TypeError, ValueError) as error:
-            raise DataError(f"Input X holds something that is no number: {error}; give an array of numbers.") from error
+    array = _numbers(np.asarray(rows))
     check_array(array, "Input X", allow_missing=True)
     return array.astype(np.float64)
+
+
+def _numbers(array: np.ndarray) -> np.ndarray:
+    """An array of objects as float64; any other as it is. Raises `DataError` for what is no number."""
+    if array.dtype != object:
+        return array
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"Input X holds something that is no number: {error}; give an array of numbers.") from error

@@ -268,6 +268,11 @@ class AutoencoderSampler(TaskModel):
 
         return held_out(self, learn, held, seed=seed)
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan, tags.target_tags.required = True, True
+        return tags
+
 
 def _some(places: ndarray, place: int, random: np.random.Generator) -> ndarray:
     own = np.flatnonzero(places == place)

@@ -8,12 +8,14 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy import ndarray
+from scipy.sparse import issparse
 
 from ..core import Processor, Windowed
 from ..core.errors import UsageError, require
 from ..data import OWN, Source, Stored, TableProcessor, is_frame
 from ..data import open as open_source
 from ..data.process_standardised import StandardisedProcessor
+from ..data.read_array import check_array
 from .reduce import entry_mask
 
 
@@ -103,9 +105,12 @@ def as_rows(X: Any) -> tuple[Any, Any]:
         raise UsageError(f"rows of kind {source.modality!r} cannot be made anew; give a table, an array or pictures.")
     if is_frame(rows):
         return rows, y
-    if type(rows).__module__.startswith("scipy.sparse"):
-        rows = rows.toarray()
-    return np.asarray(rows), y
+    if issparse(rows):
+        raise UsageError("a sparse matrix cannot be filled up with rows of its kind; give it dense: X.toarray().")
+    rows = np.asarray(rows)
+    if rows.dtype != object:
+        check_array(rows, "Input X", allow_missing=True)
+    return rows, y
 
 
 def as_input(rows: Any) -> Any:
