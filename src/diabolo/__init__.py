@@ -44,6 +44,8 @@ _HOME = {
     "AEGAN": "estimators.adversarial",
     "AutoencoderClassifier": "estimators.supervised",
     "AutoencoderRegressor": "estimators.supervised",
+    "AutoencoderSampler": "tasks.augment",
+    "verdict": "tasks.verdict",
     "load": "estimators.saving",
     "Trainer": "train",
     "Device": "train",

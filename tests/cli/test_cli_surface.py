@@ -27,6 +27,7 @@ COMMANDS = {
     "score": f"MODEL DATA --out -o {DATA} --force",
     "predict": f"MODEL DATA --out -o {DATA} --force",
     "sample": "MODEL N --out -o --class --seed --force",
+    "augment": f"MODEL DATA --out -o --strategy --how --seed {DATA} --force",
     "info": "MODEL --json",
     "report": f"MODEL DATA --out -o {DATA} --force",
     "doctor": f"MODEL DATA {DATA} --json",
@@ -39,8 +40,8 @@ PUBLIC = [
     *("MaskedAutoencoder", "SequenceAutoencoder", "VAE", "BetaVAE", "BetaTCVAE", "FactorVAE", "IWAE", "InfoVAE"),
     *("WAE", "RAE", "VampVAE", "FlowVAE", "HierarchicalVAE", "ConditionalVAE", "SemiSupervisedVAE", "CountVAE"),
     *("VQVAE", "ResidualVQVAE", "FSQAutoencoder", "CategoricalVAE", "AdversarialAutoencoder", "VAEGAN", "AEGAN"),
-    *("AutoencoderClassifier", "AutoencoderRegressor", "load", "Trainer", "Device", "Progress", "TimeLimit"),
-    *("TensorBoard", "Checkpoint", "Spec", "data"),
+    *("AutoencoderClassifier", "AutoencoderRegressor", "AutoencoderSampler", "verdict", "load", "Trainer"),
+    *("Device", "Progress", "TimeLimit", "TensorBoard", "Checkpoint", "Spec", "data"),
 ]
 PARAMETERS = {
     "AEGAN": "n_components form network hidden loss noise critic margin trainer random_state",
@@ -48,6 +49,7 @@ PARAMETERS = {
     "Autoencoder": "n_components network hidden bottleneck prior loss penalties corruption trainer random_state",
     "AutoencoderClassifier": "autoencoder hidden freeze pretrain trainer random_state",
     "AutoencoderRegressor": "autoencoder hidden freeze pretrain trainer random_state",
+    "AutoencoderSampler": "autoencoder how sampling_strategy k_neighbors trainer random_state",
     "BetaTCVAE": "n_components beta network hidden loss trainer random_state",
     "BetaVAE": "n_components beta warm_up capacity network hidden loss trainer random_state",
     "CategoricalVAE": "n_components network hidden classes straight_through loss beta trainer random_state",
