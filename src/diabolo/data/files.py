@@ -133,7 +133,7 @@ def _tar(path: Path, names_only: bool) -> Files:
 
 
 class _Room:
-    """Whether there is memory for what is still to be unpacked, asked as it grows: such a tar does not tell its size."""
+    """Whether there is memory for what is still to be unpacked, asked as it grows: such a tar tells no size."""
 
     def __init__(self, path: Path) -> None:
         self.name, self.taken, self.asked = path.name, 0, 0
