@@ -45,6 +45,8 @@ _HOME = {
     "AutoencoderClassifier": "estimators.supervised",
     "AutoencoderRegressor": "estimators.supervised",
     "AutoencoderDetector": "tasks.detect",
+    "AutoencoderSampler": "tasks.augment",
+    "verdict": "tasks.verdict",
     "load": "estimators.saving",
     "Trainer": "train",
     "Device": "train",

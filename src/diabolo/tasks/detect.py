@@ -25,7 +25,7 @@ from ..train import Trainer
 from . import conformal
 from .base import Assessment, TaskModel
 from .evidence import Witness
-from .folds import count_of, pairs, taken
+from .held_out import count_of, pairs, taken
 from .pyod import PyODAdapter
 from .reasons import Reasons, by_column, by_replacing, column_names, nearest_normal, shared, weighed
 from .suspects import least_similar
@@ -354,7 +354,7 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.input_tags.sparse = tags.input_tags.allow_nan = True
         return tags
 
     def as_pyod(self) -> PyODAdapter:

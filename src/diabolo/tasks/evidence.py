@@ -12,13 +12,14 @@ from numpy import ndarray
 from torch import Tensor
 
 from ..core import Batch
-from ..data import TableProcessor
 from ..estimators.base import BaseAutoencoder
 from .neighbours import nearest
 from .reduce import column_widths, entry_mask
 
 SPATIAL = ("array", "standardised", "image", "table", "series", "audio", "log-mel", "video", "binary")
 """Kinds of rows whose values have a distance; of all others only codes have one."""
+FILLED = ("table", "standardised")
+"""Kinds of which a row may lack cells."""
 FLOOR = 1e-2
 """Smallest spread, in units of the data's own, that an entry or a code is measured in."""
 ROUNDS = 3
@@ -132,7 +133,7 @@ class Witness:
     def _completed(self, batch: Batch, recon: Tensor, mask: Tensor) -> tuple[Batch, Tensor]:
         """The batch as the encoder should see it, and its reconstruction: cells that a table lacks are filled with
         what is decoded there, again and again, and are no longer called missing."""
-        if not isinstance(self.model.processor_, TableProcessor):
+        if self.model.processor_.part_name not in FILLED:  # type: ignore[attr-defined]
             return batch, recon
         for _ in range(ROUNDS):
             filled = torch.where(mask, batch.target, recon)

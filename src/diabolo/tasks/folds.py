@@ -1,87 +1,67 @@
-"""Which rows a detector learns from, and which rows it never saw tell it what is usual."""
+"""Folds in which every class can be learnt and asked for, with groups that stay together."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy import ndarray
 
-from ..core.errors import DataError
-from ..data import Series, Source, is_frame, kind_of, objects
+from ..core.errors import DataError, out_of_range
 
-LARGE = 2000
-"""From so many rows on one split is enough; fewer are each held out once, in turn."""
-HELD = 0.25
-MOST_HELD = 5000
+TRIES = 500
 
 
-def count_of(rows: Any) -> int:
-    """How many rows there are."""
-    return int(rows.shape[0]) if not isinstance(rows, list | tuple) else len(rows)
+def folds_of(places: ndarray, groups: Any, folds: int, seed: int) -> list[tuple[ndarray, ndarray]]:
+    """Training and test rows of each fold; a group is never on both sides.
 
+    Rows without groups are dealt out class by class. Groups are drawn until every fold asks for every class and can
+    learn it from two rows or more; where that cannot be, the draw that comes nearest is taken.
+    Raises `DataError` for fewer groups than folds, or a class that no fold can both learn and ask for.
 
-def taken(X: Any, index: ndarray) -> Any:
-    """Some rows of an array, a frame, a list or a source."""
-    if isinstance(X, Source):
-        return X.take(index)
-    if is_frame(X):
-        return X.iloc[index]
-    return [X[place] for place in index] if isinstance(X, list | tuple) else X[index]
-
-
-def places(rows: int, folds: int, seed: int) -> list[tuple[ndarray, ndarray]]:
-    """Numbers of the rows to learn from and of those held out, once for every fold.
-
-        folds = 1   one split, a quarter (at most 5,000) held out: p-values are exact for exchangeable rows
-        folds = K   every row is held out once: for few rows, each of which must teach and be counted
-
-    >>> [held.tolist() for _, held in places(5, 2, seed=0)]
-    [[2, 3, 4], [0, 1]]
+    >>> [(a.tolist(), b.tolist()) for a, b in folds_of(np.array([0, 0, 1, 1]), [0, 1, 0, 1], 2, seed=0)]
+    [([1, 3], [0, 2]), ([0, 2], [1, 3])]
     """
-    order = np.random.default_rng(seed).permutation(rows)
-    one = order[: min(MOST_HELD, max(1, int(HELD * rows)))]
-    held = [one] if folds == 1 else np.array_split(order, folds)
-    return [(np.setdiff1d(order, part), np.sort(part)) for part in held]
+    if not isinstance(folds, int) or folds < 2:
+        raise out_of_range("folds", "an int of at least 2", folds)
+    random = np.random.default_rng(seed)
+    fold = _dealt(places, folds, random) if groups is None else _drawn(places, np.asarray(groups), folds, random)
+    return [(np.flatnonzero(fold != number), np.flatnonzero(fold == number)) for number in range(folds)]
 
 
-def stretches(rows: Any, folds: int) -> list[tuple[Any, Any]]:
-    """The same for few series: each is cut into ``folds`` stretches, held out in turn.
-
-    Windows of one stretch overlap, so their p-values are only about as sure as there are stretches.
-    """
-    held = [objects(part for row in rows for part in _cut(row, folds, number)[1]) for number in range(folds)]
-    rest = [objects(part for row in rows for part in _cut(row, folds, number)[0]) for number in range(folds)]
-    return list(zip(rest, held, strict=True))
-
-
-def _cut(row: Series, folds: int, number: int) -> tuple[list[Series], list[Series]]:
-    edges = np.linspace(0, row.steps, folds + 1).astype(int)
-    begin, end = int(edges[number]), int(edges[number + 1])
-    parts = [(0, begin), (end, row.steps)]
-    return [row.take(a, b) for a, b in parts if b > a], [row.take(begin, end)]
-
-
-def pairs(X: Any, folds: int | str, seed: int) -> list[tuple[Any, Any]]:
-    """(rows to learn from, rows held out) of every fold.
-
-    Raises `DataError` for fewer rows than can be both learnt from and held out.
-    """
-    rows = X.rows if isinstance(X, Source) else X
-    total = count_of(rows)
-    wanted = (1 if total >= LARGE else min(5, total // 2)) if folds == "auto" else int(folds)
-    if kind_of(rows) == "series" and total < max(4, 2 * wanted):
-        found = stretches(rows, max(3, wanted))
-        return [(_like(X, a), _like(X, b)) for a, b in found]
-    if total < 4 or wanted < 1 or total < 2 * wanted:
+def _dealt(places: ndarray, folds: int, random: np.random.Generator) -> ndarray:
+    """The fold of each row: rows of a class go round, each class where the last one ended."""
+    counts = np.bincount(places)
+    if counts[counts > 0].min() < 2 or len(places) < folds:
         raise DataError(
-            f"a detector learns from some rows and holds others out: it needs at least {max(4, 2 * wanted)}; "
-            f"got {total} (n_samples={total})."
+            f"a class with {counts[counts > 0].min()} row among {len(places)} cannot be both learnt and asked for; "
+            "leave it out of the verdict."
         )
-    return [(taken(X, learn), taken(X, held)) for learn, held in places(total, wanted, seed)]
+    order = np.argsort(places + random.random(len(places)), kind="stable")
+    fold = np.empty(len(places), np.int64)
+    fold[order] = np.arange(len(places)) % folds
+    return fold
 
 
-def _like(X: Any, rows: Any) -> Any:
-    """Other rows of the same kind."""
-    return replace(X, rows=rows, keys=None, target=None, numbers=None) if isinstance(X, Source) else rows
+def _drawn(places: ndarray, groups: ndarray, folds: int, random: np.random.Generator) -> ndarray:
+    """The fold of each row: that of its group."""
+    if len(groups) != len(places):
+        raise DataError(f"there are {len(groups)} groups for {len(places)} rows; give one for each row.")
+    names, group = np.unique(groups, return_inverse=True)
+    if len(names) < folds:
+        raise DataError(f"there are {len(names)} groups for {folds} folds; take fewer folds.")
+    table = np.zeros((len(names), int(places.max()) + 1), np.int64)
+    np.add.at(table, (group, places), 1)
+    best, fewest = np.zeros(0, np.int64), np.inf
+    for _ in range(TRIES):
+        fold = random.permutation(len(names)) % folds
+        inside = np.stack([table[fold == number].sum(0) for number in range(folds)])
+        lacking = int((inside == 0).sum() + (table.sum(0) - inside < 2).sum())
+        if lacking < fewest:
+            best, fewest = fold, lacking
+        if not lacking:
+            break
+    inside = np.stack([table[best == number].sum(0) for number in range(folds)])
+    if ((table.sum(0) - inside < 1).any(1)).any():
+        raise DataError("some class is in one group alone, so it cannot be both learnt and asked for; leave it out.")
+    return best[group]

@@ -17,7 +17,7 @@ from ..data import Source, is_frame
 from ..estimators.from_disk import pieces
 from . import conformal, principal
 from .base import Assessment
-from .folds import taken
+from .held_out import taken
 from .neighbours import nearest
 from .reasons import mixed
 
