@@ -44,6 +44,8 @@ _HOME = {
     "AEGAN": "estimators.adversarial",
     "AutoencoderClassifier": "estimators.supervised",
     "AutoencoderRegressor": "estimators.supervised",
+    "PretrainedEncoder": "estimators.pretrained",
+    "AutoencoderSelector": "tasks.select",
     "load": "estimators.saving",
     "Trainer": "train",
     "Device": "train",
