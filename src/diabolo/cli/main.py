@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import apply, demo, fit, show
+from . import apply, demo, fit, select, show
 from .options import guarded
 
 app = typer.Typer(
@@ -42,6 +42,7 @@ app.command("reconstruct")(guarded(apply.reconstruct))
 app.command("score")(guarded(apply.score))
 app.command("predict")(guarded(apply.predict))
 app.command("sample")(guarded(apply.sample))
+app.command("select")(guarded(select.select))
 app.command("info")(guarded(show.info))
 app.command("report")(guarded(show.report))
 app.command("doctor")(guarded(show.doctor))

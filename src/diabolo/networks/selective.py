@@ -122,7 +122,7 @@ class View(nn.Module, FromData):
         self.register_buffer("place", torch.tensor(place), persistent=False)
         self.register_buffer("centre", torch.zeros(len(owner)))
         self.register_buffer("unit", torch.ones(len(owner)))
-        self.count, self.width, self.scaled = max(owner) + 1, max(place) + 1, scaled
+        self.owners, self.count, self.width, self.scaled = list(owner), max(owner) + 1, max(place) + 1, scaled
 
     def begin(self, module: AutoencoderModule, batch: Batch) -> None:
         if self.scaled:
@@ -158,7 +158,7 @@ class ConcreteEncoder(Encoder, FromData, StepHook):
     def begin(self, module: AutoencoderModule, batch: Batch) -> None:
         self.view.begin(module, batch)
         seen = self.view(_inside(module, batch.x)).double().cpu().numpy()
-        owner = self.view.owner.cpu().numpy()
+        owner = np.array(self.view.owners)
         first = greedy(correlations(seen, owner), owner, min(len(self.logits), self.view.count))
         self.logits.data[range(len(first)), first] += HEAD_START
 
@@ -244,7 +244,7 @@ class KeptEncoder(Encoder):
         if not kept or not all(isinstance(c, int) and 0 <= c < view.count for c in kept) or len(set(kept)) < len(kept):
             raise out_of_range("kept", f"different column numbers from 0 to {view.count - 1}", kept)
         self.view = view
-        places = [at for column in kept for at in np.flatnonzero(view.owner.numpy() == column).tolist()]
+        places = [at for column in kept for at, owner in enumerate(view.owners) if owner == column]
         self.register_buffer("index", torch.tensor(places), persistent=False)
 
     def forward(

@@ -9,6 +9,8 @@ from numpy import ndarray
 from scipy.linalg import qr
 
 from ..blocks.column_choice import Residual, greedy
+from ..core.metrics import bootstrap_ratio
+from .base import Assessment
 
 REDUNDANT = 1e-3
 """A column of which those taken leave less than this share of the variance adds nothing."""
@@ -113,3 +115,34 @@ def variances(x: ndarray, owner: ndarray) -> ndarray:
     """Variance of every column (C,), summed over its values; float noise is 0."""
     still = x.std(0) <= 1e-6 * np.abs(x).max(0, initial=1e-30)
     return np.bincount(owner, weights=np.where(still, 0.0, x.var(0)))
+
+
+def judged(found: dict[str, ndarray], methods: dict[str, list[int]], ours: ndarray, seed: int) -> Assessment:
+    """The table: what is lost of a left-out column, mean and median, for each method's columns."""
+
+    def line(name: str, errors: ndarray, columns: list[int]) -> tuple[str, str, str]:
+        left = np.setdiff1d(np.arange(errors.shape[1]), columns)
+        each = errors[:, left].mean(0)
+        return name, f"{each.mean():.3g}", f"{np.median(each):.3g}"
+
+    first, *others = found
+    kept = methods[first]
+    rows = [line(f"{first}, by the decoder", ours, kept)]
+    rows += [line(f"{name}, by ridge regression", errors, methods[name]) for name, errors in found.items()]
+    totals = {name: _outside(errors, methods[name]) for name, errors in found.items()}
+    rival = min(others, key=lambda name: float(totals[name].mean()))
+    floor = 1e-9
+    ratio = bootstrap_ratio(totals[first] + floor, totals[rival] + floor, seed=seed)
+    who = "better than" if ratio.high < 1 else "no better than" if ratio.low > 1 else "a tie with"
+    verdict = (
+        f"{who} the columns of the best simple method, {rival}, with the same linear rebuilder: "
+        f"{ratio.value:.3g} of its error [{ratio.low:.3g}, {ratio.high:.3g}]"
+    )
+    title = f"What is lost of a left-out column on {len(ours)} held-out rows (share of its variance)"
+    return Assessment(title, ("", "mean", "median"), tuple(rows), verdict)
+
+
+def _outside(errors: ndarray, columns: list[int]) -> ndarray:
+    """The error of every row over the columns left out (N,)."""
+    left = np.setdiff1d(np.arange(errors.shape[1]), columns)
+    return np.asarray(errors[:, left].sum(1))

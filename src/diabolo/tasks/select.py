@@ -12,11 +12,10 @@ import torch
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ..blocks.column_choice import correlations, layout
-from ..core import Batch, Processor, Spec, register
+from ..blocks.column_choice import correlations
+from ..core import Batch, Spec, register
 from ..core.errors import DataError, out_of_range, require, unknown
-from ..core.metrics import bootstrap_ratio
-from ..data import ArrayProcessor, Source, Stored, TableProcessor, is_frame, processor_for
+from ..data import Source, Stored, TableProcessor, is_frame
 from ..data import open as open_source
 from ..estimators.base import BaseAutoencoder
 from ..estimators.composed import Autoencoder
@@ -25,10 +24,12 @@ from ..estimators.rows import bare, read_rows
 from ..train import Trainer
 from . import columns as choice
 from .base import Assessment, TaskModel
+from .column_rows import NEITHER, SAMPLE, Columns, at, collated, errors_of, fitted_processor, in_memory, recon_of, some
+from .columns import judged
 
 WAYS = ("concrete", "group")
-SAMPLE, HELD, LEAST_HELD = 20_000, 0.1, 20
-"""Rows that are looked at at a time; share of the rows kept for ``rebuilt_``, and the fewest that can be kept."""
+HELD, LEAST_HELD = 0.1, 20
+"""Share of the rows kept for ``rebuilt_``, and the fewest that can be kept."""
 STEPS = 3000
 CARRIERS, WORTH = 3, 0.1
 """A left-out column names at most so many kept ones, each worth this share of the most telling one."""
@@ -102,7 +103,7 @@ class AutoencoderSelector(SelectorMixin, TaskModel):
         if self.how not in WAYS:
             raise unknown("how", self.how, WAYS)
         learn, held = self._apart(self._table(X))
-        seen = _Seen(_fitted_processor(learn), learn)
+        seen = Columns(fitted_processor(learn), learn)
         products = correlations(seen.x, seen.owner)
         count, why = self._count(products, seen.owner)
         kept = list(range(seen.count))
@@ -118,7 +119,7 @@ class AutoencoderSelector(SelectorMixin, TaskModel):
         """What `fit` begins with: the network that looks for columns."""
         self._begin()
         rows = self._table(X)
-        seen = _Seen(_fitted_processor(rows), rows)
+        seen = Columns(fitted_processor(rows), rows)
         count, _ = self._count(correlations(seen.x, seen.owner), seen.owner)
         self._shown = self._finder(seen, count).plan(rows)
         self.models_["finder"] = self._shown
@@ -133,7 +134,7 @@ class AutoencoderSelector(SelectorMixin, TaskModel):
             self.facts_["sample"] = len(X)
         rows = bare(read_rows(self, X, fitting=True))
         if not is_frame(rows) and not (isinstance(rows, np.ndarray) and rows.ndim == 2 and rows.dtype != object):
-            raise DataError("columns are chosen of tables and of arrays (N, F), not of sparse matrices, pictures or texts.")
+            raise DataError(NEITHER)
         return rows
 
     def _apart(self, rows: Any) -> tuple[Any, Any]:
@@ -142,7 +143,7 @@ class AutoencoderSelector(SelectorMixin, TaskModel):
         if held < LEAST_HELD:
             return rows, None
         order = np.random.default_rng(self._seed_now()).permutation(len(rows))
-        return _at(rows, np.sort(order[held:])), _at(rows, np.sort(order[:held]))
+        return at(rows, np.sort(order[held:])), at(rows, np.sort(order[:held]))
 
     def _count(self, products: np.ndarray, owner: np.ndarray) -> tuple[int, str]:
         asked, columns = self.n_features, int(owner.max()) + 1
@@ -156,7 +157,7 @@ class AutoencoderSelector(SelectorMixin, TaskModel):
         allowed = f"an int from 1 to {columns} (the columns), a share in (0, 1] or 'auto'"
         raise out_of_range("n_features", allowed, asked)
 
-    def _ranking(self, learn: Any, seen: _Seen, count: int) -> list[int]:
+    def _ranking(self, learn: Any, seen: Columns, count: int) -> list[int]:
         """Columns that the first network picks, most certain first."""
         model = self._member("finder", self._finder(seen, count), learn)
         encoder: Any = model.module_.encoder
@@ -170,7 +171,7 @@ class AutoencoderSelector(SelectorMixin, TaskModel):
 
     # networks -----------------------------------------------------------------------------------------------
 
-    def _finder(self, seen: _Seen, count: int) -> Autoencoder:
+    def _finder(self, seen: Columns, count: int) -> Autoencoder:
         """The network that finds columns."""
         given = self._given()
         way = {"way": self.how, "keep": count} if self.how == "group" else {"way": self.how}
@@ -188,7 +189,7 @@ class AutoencoderSelector(SelectorMixin, TaskModel):
         made.trainer = Trainer(**{**asked, **{k: v for k, v in usual.items() if asked[k] == "auto"}})
         return made
 
-    def _rebuilder(self, seen: _Seen, kept: list[int]) -> Autoencoder:
+    def _rebuilder(self, seen: Columns, kept: list[int]) -> Autoencoder:
         """The network that rebuilds all columns from those kept."""
         made = self._network(self._given(), seen, way="kept", kept=kept)
         made.n_components = int(np.isin(seen.all_owners, kept).sum())
@@ -200,7 +201,7 @@ class AutoencoderSelector(SelectorMixin, TaskModel):
             raise out_of_range("autoencoder", "an Autoencoder with a dense network, or None", self.autoencoder)
         return made
 
-    def _network(self, given: Autoencoder, seen: _Seen, **way: Any) -> Autoencoder:
+    def _network(self, given: Autoencoder, seen: Columns, **way: Any) -> Autoencoder:
         hidden = (min(256, max(64, 2 * seen.count)),) if given.hidden == "auto" else tuple(given.hidden)
         spec = Spec(
             "selective", **way, columns=seen.kinds, indicators=seen.indicators, scaled=seen.scaled, hidden=hidden
@@ -211,22 +212,22 @@ class AutoencoderSelector(SelectorMixin, TaskModel):
 
     # what was found -----------------------------------------------------------------------------------------
 
-    def _look(self, model: BaseAutoencoder, seen: _Seen, rows: Any) -> None:
+    def _look(self, model: BaseAutoencoder, seen: Columns, rows: Any) -> None:
         """How well each column is rebuilt, and by which of the kept ones: those whose cells, shuffled, do most harm."""
-        batch = _some(_collated(model.processor_, rows), seen)
+        batch = some(collated(model.processor_, rows), seen)
         known = None if batch.scored is None else batch.scored.numpy()
         target = batch.target.double().numpy()
         around = np.square(target - seen.x.mean(0)) @ seen.marks
         whole = (around if known is None else np.where(known, around, 0)).sum(0)
-        plain = _errors(model, batch, seen, known)
+        plain = errors_of(model, batch, seen, known)
         self.arrays_["r2"] = 1 - np.where(whole > 0, plain / np.where(whole > 0, whole, 1.0), 0.0)
-        harm = np.stack([_errors(model, shuffled, seen, known) - plain for shuffled in self._shuffled(batch, seen)])
+        harm = np.stack([errors_of(model, shuffled, seen, known) - plain for shuffled in self._shuffled(batch, seen)])
         order = np.argsort(-harm, 0, kind="stable")[:CARRIERS]
         values = np.take_along_axis(harm, order, 0)
         telling = values > np.maximum(WORTH * values[0], 1e-3 * whole)
         self.arrays_["carriers"] = np.where(telling, self.arrays_["kept"][order], -1).T
 
-    def _shuffled(self, batch: Batch, seen: _Seen) -> Any:
+    def _shuffled(self, batch: Batch, seen: Columns) -> Any:
         """The batch with the cells of one kept column after the other in another order."""
         order = torch.from_numpy(np.random.default_rng(0).permutation(len(batch)))
         for column in self.arrays_["kept"].tolist():
@@ -244,9 +245,16 @@ class AutoencoderSelector(SelectorMixin, TaskModel):
         left = [column for column in np.argsort(-r2, kind="stable").tolist() if not mask[column]]
         return [Rebuilt(names[c], float(r2[c]), tuple(names[k] for k in carriers[c] if k >= 0)) for c in left]
 
+    @property
+    def kept_names(self) -> list[Any]:
+        """Names of the columns kept."""
+        names = self._all_names()
+        return [names[column] for column in self.arrays_["kept"]]
+
     def _all_names(self) -> list[Any]:
-        if isinstance(self.processor_, TableProcessor):
-            return self.processor_.columns
+        processor = self.processor_
+        if isinstance(processor, TableProcessor):
+            return processor.columns
         known = self.metrics_.get("data", {}).get("columns")
         return known or [f"x{column}" for column in range(self.facts_["columns"])]
 
@@ -266,8 +274,7 @@ class AutoencoderSelector(SelectorMixin, TaskModel):
             raise DataError("the rows stay on disk: select from them piece by piece, with 'diabolo select'.")
         kept = self.arrays_["kept"]
         if is_frame(rows):
-            table = isinstance(self.processor_, TableProcessor)
-            return rows[[self.processor_.columns[c] for c in kept]] if table else rows.iloc[:, kept]
+            return rows[self.kept_names] if isinstance(self.processor_, TableProcessor) else rows.iloc[:, kept]
         return rows[:, kept]
 
     def inverse_transform(self, X: Any) -> Any:
@@ -297,9 +304,9 @@ class AutoencoderSelector(SelectorMixin, TaskModel):
 
     def assess(self, learn: Source, held: Source, *, seed: int = 0) -> Assessment | None:
         """What is lost of the columns left out, on held-out rows: these columns beside those of simple methods."""
-        learn, held = (_in_memory(part) for part in (learn, held))
-        seen = _Seen(self.processor_, bare(learn))
-        batch = _collated(self.processor_, bare(held))
+        learn, held = (in_memory(part) for part in (learn, held))
+        seen = Columns(self.processor_, bare(learn))
+        batch = collated(self.processor_, bare(held))
         known = None if batch.scored is None else batch.scored.numpy()
         kept, target = self.arrays_["kept"].tolist(), batch.target.double().numpy()
         if len(kept) == seen.count:
@@ -312,109 +319,5 @@ class AutoencoderSelector(SelectorMixin, TaskModel):
             weights = choice.ridge(seen.x, columns, seen.owner)
             recon = choice.rebuilt(target, columns, seen.owner, *weights)
             found[name] = choice.lost(target, recon, seen.owner, spread, known)
-        ours = choice.lost(target, _recon(self.autoencoder_, batch), seen.owner, spread, known)
-        return _assessment(self, found, methods, np.where(self._get_support_mask(), 0.0, ours), seed)
-
-
-class _Seen:
-    """Rows as the networks see them, and which of their values are one column."""
-
-    def __init__(self, processor: Processor, rows: Any) -> None:
-        self.batch = _collated(processor, rows if len(rows) <= SAMPLE else _at(rows, _spaced(len(rows))))
-        self.x = self.batch.target.double().numpy()
-        table = isinstance(processor, TableProcessor)
-        self.kinds = [list(pair) for pair in processor.defaults()["loss"].params["columns"]] if table else []
-        self.indicators = [processor.columns.index(name) for name in processor.indicators] if table else []
-        owner, place = layout(self.kinds, self.indicators, self.x.shape[1])
-        self.all_owners, self.owner = np.array(owner), np.array(owner[: self.x.shape[1]])
-        self.count, self.width, self.scaled = int(self.owner.max()) + 1, max(place) + 1, not table
-        self.marks = np.eye(self.count)[self.owner]
-        self.loss = self._loss(processor)
-        scales = [vars(codec).get("scale", 1.0) for codec in processor.codecs] if table else []
-        self.raw = self.x * np.array(scales)[self.owner] if table else self.x
-
-    def _loss(self, processor: Processor) -> Any:
-        """Every number counts in units of its own deviation; other kinds of columns in nats."""
-        if any(kind != "numeric" for kind, _ in self.kinds):
-            return processor.defaults()["loss"]
-        if not self.scaled:
-            return "squared"
-        spread = choice.variances(self.x, self.owner)
-        moving = spread > 0
-        weights = np.where(moving, 1 / np.where(moving, spread, 1.0), 0.0) if moving.any() else np.ones_like(spread)
-        return Spec("weighted", weights=weights.clip(max=1e30).tolist(), loss="squared")
-
-
-def _fitted_processor(rows: Any) -> Processor:
-    made = processor_for(rows)
-    if not isinstance(made, TableProcessor | ArrayProcessor):
-        raise DataError("columns are chosen of tables and of arrays (N, F), not of sparse matrices, pictures or texts.")
-    return made.fit(rows)
-
-
-def _collated(processor: Processor, rows: Any) -> Batch:
-    return processor.collate(processor.encode(rows))
-
-
-def _at(rows: Any, index: np.ndarray) -> Any:
-    return rows.iloc[index] if is_frame(rows) else rows[index]
-
-
-def _spaced(rows: int) -> np.ndarray:
-    return np.linspace(0, rows - 1, SAMPLE).astype(int)
-
-
-def _in_memory(source: Source) -> Source:
-    stored = source.rows
-    return stored.sample(min(SAMPLE, few(stored))) if isinstance(stored, Stored) else source
-
-
-def _some(batch: Batch, seen: _Seen) -> Batch:
-    """Few enough rows to go over once for each column."""
-    most = int(max(100, min(2000, 4_000_000 // seen.x.shape[1])))
-    return batch if len(batch) <= most else batch.map(lambda tensor: tensor[:most])
-
-
-@torch.no_grad()
-def _recon(model: BaseAutoencoder, batch: Batch) -> np.ndarray:
-    recon: np.ndarray = model.objective_.loss.link(model.module_.decoded(batch)).double().numpy()
-    return recon
-
-
-def _errors(model: BaseAutoencoder, batch: Batch, seen: _Seen, known: np.ndarray | None) -> np.ndarray:
-    """Squared error of every column, summed over the rows in which it is known (C,)."""
-    errors = np.square(batch.target.double().numpy() - _recon(model, batch)) @ seen.marks
-    return (errors if known is None else np.where(known, errors, 0.0)).sum(0)  # type: ignore[no-any-return]
-
-
-def _assessment(
-    model: AutoencoderSelector, found: dict[str, np.ndarray], methods: dict[str, list[int]], ours: np.ndarray, seed: int
-) -> Assessment:
-    """The table: what is lost of a left-out column, mean and median, for each method's columns."""
-
-    def line(name: str, errors: np.ndarray, columns: list[int]) -> tuple[str, str, str]:
-        left = np.setdiff1d(np.arange(errors.shape[1]), columns)
-        each = errors[:, left].mean(0)
-        return name, f"{each.mean():.3g}", f"{np.median(each):.3g}"
-
-    first, *others = found
-    kept = methods[first]
-    rows = [line(f"{first}, by the decoder", ours, kept)]
-    rows += [line(f"{name}, by ridge regression", errors, methods[name]) for name, errors in found.items()]
-    totals = {name: _outside(errors, methods[name]) for name, errors in found.items()}
-    rival = min(others, key=lambda name: float(totals[name].mean()))
-    floor = 1e-9
-    ratio = bootstrap_ratio(totals[first] + floor, totals[rival] + floor, seed=seed)
-    who = "better than" if ratio.high < 1 else "no better than" if ratio.low > 1 else "a tie with"
-    verdict = (
-        f"{who} the columns of the best simple method, {rival}, with the same linear rebuilder: "
-        f"{ratio.value:.3g} of its error [{ratio.low:.3g}, {ratio.high:.3g}]"
-    )
-    title = f"What is lost of a left-out column on {len(ours)} held-out rows (share of its variance)"
-    return Assessment(title, ("", "mean", "median"), tuple(rows), verdict)
-
-
-def _outside(errors: np.ndarray, columns: list[int]) -> np.ndarray:
-    """The error of every row over the columns left out (N,)."""
-    left = np.setdiff1d(np.arange(errors.shape[1]), columns)
-    return np.asarray(errors[:, left].sum(1))
+        ours = choice.lost(target, recon_of(self.autoencoder_, batch), seen.owner, spread, known)
+        return judged(found, methods, np.where(self._get_support_mask(), 0.0, ours), seed)
