@@ -47,6 +47,8 @@ _HOME = {
     "AutoencoderDetector": "tasks.detect",
     "AutoencoderSampler": "tasks.augment",
     "verdict": "tasks.verdict",
+    "PretrainedEncoder": "estimators.pretrained",
+    "AutoencoderSelector": "tasks.select",
     "load": "estimators.saving",
     "Trainer": "train",
     "Device": "train",
