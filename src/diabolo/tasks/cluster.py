@@ -8,7 +8,6 @@ from typing import Any, Self
 import numpy as np
 import torch
 from sklearn.base import ClusterMixin, TransformerMixin
-from sklearn.cluster import KMeans
 from sklearn.utils.validation import check_is_fitted
 
 from ..core import Spec, register
@@ -23,7 +22,7 @@ from ..estimators.variational import VAE
 from ..penalties.clustering import Clustering, own_spread
 from ..train import Trainer
 from .base import Assessment, TaskModel
-from .clusters import best_count, mixed, moved
+from .clusters import best_count, kmeans, mixed, moved
 from .judge_clusters import judged
 
 HOWS = ("idec", "dec", "vade", "codes")
@@ -158,7 +157,7 @@ class AutoencoderClusterer(ClusterMixin, TransformerMixin, TaskModel):
 
     def _fit_centres(self, model: BaseAutoencoder, X: Any, codes: np.ndarray) -> None:
         """k-means on the codes; then codes and centres move towards each other."""
-        found = KMeans(self.n_clusters_, n_init=10, random_state=self._seed_now()).fit(codes)
+        found = kmeans(codes, self.n_clusters_, self._seed_now())
         self.arrays_["first_labels"] = found.labels_.astype(np.int64)
         z, centres = torch.from_numpy(codes), torch.from_numpy(found.cluster_centers_.astype(np.float32))
         term = Clustering(codes.shape[1], self.n_clusters_)
@@ -233,6 +232,12 @@ class AutoencoderClusterer(ClusterMixin, TransformerMixin, TaskModel):
     def assess(self, learn: Source, held: Source, *, seed: int = 0) -> Assessment | None:
         """Beside k-means on the rows and on as many principal components, on rows it has not seen."""
         return judged(self, learn, held, seed)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        tags.input_tags.sparse = True
+        return tags
 
     def _fitted(self) -> Self:
         check_is_fitted(self, "models_")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from math import ceil
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import silhouette_score
 from torch import Tensor
 
@@ -39,9 +41,16 @@ def best_count(codes: np.ndarray, seed: int) -> tuple[int, dict[int, float]]:
     some = codes[np.sort(order)]
     scores = {}
     for k in range(2, min(MOST, len(np.unique(some, axis=0)) - 1) + 1):
-        labels = KMeans(k, n_init=4, random_state=seed).fit_predict(some)
+        labels = kmeans(some, k, seed, starts=4).labels_
         scores[k] = float(silhouette_score(some, labels))
     return (max(scores, key=lambda k: scores[k]) if scores else 1), scores
+
+
+def kmeans(rows: np.ndarray, k: int, seed: int, starts: int = 10) -> KMeans:
+    """k-means from some starts, the best of them; rows that are all alike are one cluster, and no warning."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return KMeans(k, n_init=starts, random_state=seed).fit(rows)
 
 
 class Settled(Callback):

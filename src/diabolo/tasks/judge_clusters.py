@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
-from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_score
 from sklearn.preprocessing import StandardScaler
 
 from ..data import Source, Stored
 from .base import Assessment
+from .clusters import kmeans
 
-LEARN, HELD = 20_000, 2_000
-"""Rows that the rivals learn from, and rows that all are judged on, at most."""
+LEARN, HELD, ENTRIES = 20_000, 2_000, 2**25
+"""Rows that the rivals learn from, and rows that all are judged on, at most; and values of rows, all together."""
 DRAWS = 200
 
 
@@ -25,7 +26,8 @@ def judged(model: Any, learn: Source, held: Source, seed: int) -> Assessment | N
     is k-means' own, so that it is ahead by construction where clusters are round there. Labels, where the rows
     have them, judge and do nothing else. None: nothing can be compared (rows of unequal length, tokens, one row).
     """
-    learn, held = (_some(part, count, seed) for part, count in ((learn, LEARN), (held, HELD)))
+    most = max(2, ENTRIES // prod(model.processor_.shape))
+    learn, held = (_some(part, min(count, most), seed) for part, count in ((learn, LEARN), (held, HELD)))
     rows, others = (_encoded(model, part) for part in (learn, held))
     if rows is None or others is None or rows.shape[1:] != others.shape[1:] or len(rows) < model.n_clusters_:
         return None
@@ -34,8 +36,8 @@ def judged(model: Any, learn: Source, held: Source, seed: int) -> Assessment | N
     size = min(int(model.autoencoder_.n_components_), *rows.shape)
     pca = PCA(size, random_state=seed).fit(rows)
     k, said = model.n_clusters_, {"this model": model.predict(held)}
-    said["k-means on the rows"] = _kmeans(rows, k, seed).predict(others)
-    said[f"k-means on {size} principal components"] = _kmeans(pca.transform(rows), k, seed).predict(
+    said["k-means on the rows"] = kmeans(rows, k, seed).predict(others)
+    said[f"k-means on {size} principal components"] = kmeans(pca.transform(rows), k, seed).predict(
         pca.transform(others)
     )
     truth = _truth(held, len(others))
@@ -88,10 +90,6 @@ def _unlabelled(same: float) -> str:
         f"these clusters are others than those of k-means on the rows (adjusted Rand index {same:.2f} between the "
         "two); without labels (--target) nothing here says which are right"
     )
-
-
-def _kmeans(rows: np.ndarray, k: int, seed: int) -> KMeans:
-    return KMeans(k, n_init=10, random_state=seed).fit(rows)
 
 
 def _some(source: Source, count: int, seed: int) -> Source:
