@@ -212,7 +212,7 @@ def test_what_the_code_does_not_hold_stays_with_the_row() -> None:
 def test_an_ae_gan_gives_the_codes_a_discriminant_calls_the_class() -> None:
     X, y = blobs(rare=40)
     model = sampler("ae-gan", epochs=60).fit(X, y)
-    assert isinstance(model.autoencoder_, AEGAN) and model.ways_ == ("interpolation", "density", "ae-gan")
+    assert isinstance(model.autoencoder_, AEGAN) and model.ways_ == ("density", "interpolation", "ae-gan")
     scale = X.std(0)
     judge = LogisticRegression().fit(X / scale, y)
     assert (judge.predict(model.sample(200, y="rare", random_state=0) / scale) == "rare").mean() > 0.8

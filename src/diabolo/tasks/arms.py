@@ -19,7 +19,7 @@ from .folds import folds_of
 from .oversample import interpolated, wanted
 
 TREES = 100
-FAMILY = {"interpolation": "codes", "density": "codes"}
+FAMILY = {"density": "told", "conditional": "told"}
 """Ways that share an autoencoder."""
 
 

@@ -63,7 +63,7 @@ def verdict(
     classifier: Any = None,
     *,
     sampler: AutoencoderSampler | None = None,
-    ways: Sequence[str] = ("interpolation", "density", "conditional"),
+    ways: Sequence[str] = ("density", "interpolation"),
     folds: int = 5,
     repeats: int = 2,
     inner: int = 2,
