@@ -29,6 +29,7 @@ import json
 import time
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ SETS: dict[str, Callable[[Path], Rows]] = {"tool": tool, "mill": mill, "bearing"
 
 
 def rare(places: ndarray, seed: int) -> ndarray:
-    """Rows of a training part of the bearing: all normal ones, and of every fault one for fifty of them (at least 2)."""
+    """Rows of a training part of the bearing: all normal ones, and of every fault one for fifty, at least 2."""
     random, normal = np.random.default_rng(seed), np.flatnonzero(places == 0)
     few = max(2, round(len(normal) / RATIO))
     faults = [
@@ -136,7 +137,7 @@ def measured(name: str, rows: Rows, seed: int, number: int) -> dict[str, Any]:
     X, y, groups = rows
     train, test = parts(name, y, groups, seed)[number]
     arms = Arms(X[train], y[train], None, sampler(len(train)), 1000 * seed + number)
-    way = arms.choose(WAYS, groups[train], 2)
+    way = arms.choose(WAYS, None if name == "bearing" else groups[train], 2)
     scores = {arm: arms.score(arm, X[test], y[test], way) for arm in (*ARMS, OURS)}
     return {"scores": scores, "way": way, "ratio": len(test) / len(train)}
 
@@ -145,7 +146,8 @@ def judged(name: str, rows: Rows, seed: int) -> dict[str, Any]:
     """What the tool says of the training part of a seed's first fold."""
     X, y, groups = rows
     train, _ = parts(name, y, groups, seed)[0]
-    found = verdict(X[train], y[train], groups[train], sampler=sampler(len(train)), ways=WAYS, folds=3, repeats=1,
+    within, folds, repeats = (None, 2, 5) if name == "bearing" else (groups[train], 3, 1)
+    found = verdict(X[train], y[train], within, sampler=sampler(len(train)), ways=WAYS, folds=folds, repeats=repeats,
                     random_state=seed)  # fmt: skip
     return {"words": found.words, "says": found.verdict}
 
@@ -209,11 +211,11 @@ def main() -> None:
         print(f"{name}: {X.shape[0]} rows, {X.shape[1]} columns, classes {np.bincount(y)}, {len(set(groups))} groups")
         seeds = range(args.seed, args.seed + args.seeds)
         folds = [
-            kept.get(f"{name} {seed} {number}", lambda s=seed, n=number: measured(name, rows, s, n))
+            kept.get(f"{name} {seed} {number}", partial(measured, name, rows, seed, number))
             for seed in seeds
             for number in range(FOLDS[name])
         ]
-        verdicts = [kept.get(f"{name} {seed} verdict", lambda s=seed: judged(name, rows, s)) for seed in seeds]
+        verdicts = [kept.get(f"{name} {seed} verdict", partial(judged, name, rows, seed)) for seed in seeds]
         report(name, folds, verdicts)
 
 
