@@ -26,6 +26,7 @@ COMMANDS = {
     "reconstruct": f"MODEL DATA --out -o {DATA} --force",
     "score": f"MODEL DATA --out -o {DATA} --force",
     "predict": f"MODEL DATA --out -o {DATA} --force",
+    "detect": f"MODEL DATA --out -o --alpha --contamination {DATA} --force",
     "sample": "MODEL N --out -o --class --seed --force",
     "augment": f"MODEL DATA --out -o --strategy --how --seed {DATA} --force",
     "info": "MODEL --json",
@@ -40,7 +41,8 @@ PUBLIC = [
     *("MaskedAutoencoder", "SequenceAutoencoder", "VAE", "BetaVAE", "BetaTCVAE", "FactorVAE", "IWAE", "InfoVAE"),
     *("WAE", "RAE", "VampVAE", "FlowVAE", "HierarchicalVAE", "ConditionalVAE", "SemiSupervisedVAE", "CountVAE"),
     *("VQVAE", "ResidualVQVAE", "FSQAutoencoder", "CategoricalVAE", "AdversarialAutoencoder", "VAEGAN", "AEGAN"),
-    *("AutoencoderClassifier", "AutoencoderRegressor", "AutoencoderSampler", "verdict", "load", "Trainer"),
+    *("AutoencoderClassifier", "AutoencoderRegressor", "AutoencoderDetector", "AutoencoderSampler"),
+    *("verdict", "load", "Trainer"),
     *("Device", "Progress", "TimeLimit", "TensorBoard", "Checkpoint", "Spec", "data"),
 ]
 PARAMETERS = {
@@ -48,6 +50,7 @@ PARAMETERS = {
     "AdversarialAutoencoder": "n_components network hidden prior loss weight critic trainer random_state",
     "Autoencoder": "n_components network hidden bottleneck prior loss penalties corruption trainer random_state",
     "AutoencoderClassifier": "autoencoder hidden freeze pretrain trainer random_state",
+    "AutoencoderDetector": "autoencoder contamination alpha trim neighbors folds trainer random_state",
     "AutoencoderRegressor": "autoencoder hidden freeze pretrain trainer random_state",
     "AutoencoderSampler": "autoencoder how sampling_strategy k_neighbors trainer random_state",
     "BetaTCVAE": "n_components beta network hidden loss trainer random_state",

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..core import Batch, Processor, Spec, register
+from ..core import Batch, OnePass, Processor, Spec, register
 from ..core.errors import DataError
 from .read_array import check_array
+from .record import Source
+
+LEAST = 1e-6
+"""Values that vary by less than this share of their size count as constant: they keep their unit."""
 
 
 @register("processor", "standardised")
-class StandardisedProcessor(Processor):
+class StandardisedProcessor(Processor, OnePass):
     """Arrays (N, *S) of numbers, each of the S values in units of its own spread over the rows; NaN is a missing cell.
 
-        x = target = (value - mean) / standard deviation        a constant value is all zeros
+        x = target = (value - mean) / standard deviation
 
-    Array columns may differ in scale a thousandfold, and a squared error would see the largest alone. A missing cell
-    stands at its column's mean and is not scored; it comes back filled. Raises `DataError` for infinity, a column
-    without a known cell, and rows of another shape.
+    Array columns may differ in scale a thousandfold (metres, euros), and a squared error would see the largest alone. A
+    value that was constant at fit keeps its unit, so that another one there is seen. A missing cell stands at its
+    column's mean and is not scored; it comes back filled. Asked for by
+    ``Source(rows, "array", processor="standardised")``.
+
+    Raises `DataError` for infinity, a column without a known cell, and rows of another shape.
 
     >>> rows = np.array([[1.0, 1000.0], [3.0, np.nan], [5.0, 3000.0]])
     >>> made = StandardisedProcessor().fit(rows)
@@ -35,13 +43,26 @@ class StandardisedProcessor(Processor):
 
     def fit(self, rows: Any) -> Self:
         """Learn mean and spread of every value from an array (N, *S) of at least one row."""
-        values = _checked(rows)
-        unknown = np.isnan(values).all(0)
-        if unknown.any():
-            raise DataError(f"column {int(unknown.argmax())} has no known cell; leave it out.")
-        self.mean, spread = np.nanmean(values, 0), np.nanstd(values, 0)
-        floor = 1e-12 * np.abs(self.mean)
-        self.scale = np.where(spread > floor, spread, 1.0)
+        return self.fit_parts([rows])
+
+    def fit_parts(self, parts: Iterable[Any]) -> Self:
+        """Learn the same from arrays that come one after the other (Chan, Golub & LeVeque 1983, equation 2.1)."""
+        count: np.ndarray = np.zeros(())
+        mean, squares = count, count
+        for part in parts:
+            values = _checked(part)
+            known = ~np.isnan(values)
+            new = known.sum(0)
+            held = np.where(known, values, 0.0)
+            here = held.sum(0) / np.maximum(new, 1)
+            away, total = here - mean, np.maximum(count + new, 1)
+            inside = np.square(np.where(known, held - here, 0.0)).sum(0)
+            squares = squares + inside + np.square(away) * count * new / total
+            mean, count = mean + away * new / total, count + new
+        if not count.all():
+            raise DataError(f"column {int((count == 0).argmax())} has no known cell; leave it out.")
+        spread = np.sqrt(squares / count)
+        self.mean, self.scale = mean, np.where(spread > LEAST * np.abs(mean), spread, 1.0)
         return self
 
     def encode(self, rows: Any) -> dict[str, Tensor]:
@@ -86,7 +107,7 @@ class StandardisedProcessor(Processor):
 
 
 def _checked(rows: Any) -> np.ndarray:
-    array = _numbers(np.asarray(rows))
+    array = _numbers(np.asarray(rows.rows if isinstance(rows, Source) else rows))
     check_array(array, "Input X", allow_missing=True)
     return array.astype(np.float64)
 
