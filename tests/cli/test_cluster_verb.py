@@ -35,3 +35,23 @@ def test_the_verb(run: Any, fails: Any, tmp_path: Path) -> None:
     assert "--task cluster" in fails(
         1, "cluster", tmp_path / "plain", tmp_path / "rows.csv", "--out", tmp_path / "d.csv"
     )
+
+
+def test_counts_from_a_file_are_encoded_normalized_and_clustered(run: Any, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    kind = np.repeat([0, 1], 60)
+    rates = np.where(kind[:, None] == 0, [9, 9, 9, 1, 1, 1], [1, 1, 1, 9, 9, 9])
+    frame = pd.DataFrame(random.poisson(rates * random.lognormal(0, 0.5, (120, 1))), columns=list("abcdef"))
+    frame.insert(0, "cell", [f"c{place}" for place in range(120)])
+    frame.to_csv(tmp_path / "counts.csv", index=False)
+    words = ("--key", "cell", "--model", "count-vae", "--latent", 2, "--epochs", 60)
+    task = ("--task", "cluster", "--set", "how=codes", "--set", "n_clusters=2")
+    assert run("fit", tmp_path / "counts.csv", *words, *task, "--out", tmp_path / "m").exit_code == 0
+    for verb, given, out in (("encode", "counts.csv", "z"), ("decode", "z.csv", "n"), ("cluster", "counts.csv", "c")):
+        result = run(verb, tmp_path / "m", tmp_path / given, "--out", tmp_path / f"{out}.csv")
+        assert result.exit_code == 0, result.output
+    normal, found = pd.read_csv(tmp_path / "n.csv"), pd.read_csv(tmp_path / "c.csv")
+    assert list(normal.columns) == list(frame.columns)
+    totals = normal.iloc[:, 1:].sum(axis=1)
+    np.testing.assert_allclose(totals, totals[0], rtol=1e-3)  # one library for all
+    assert adjusted_rand_score(kind, found.cluster) > 0.9

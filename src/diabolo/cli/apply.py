@@ -7,7 +7,20 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import DataArg, ForceOpt, ModelArg, OutOpt, Reading, autoencoder, bar, read, reads_data, tell, tell_damage
+from .options import (
+    DataArg,
+    ForceOpt,
+    ModelArg,
+    OutOpt,
+    Reading,
+    autoencoder,
+    bar,
+    of_a_frame,
+    read,
+    reads_data,
+    tell,
+    tell_damage,
+)
 
 USERS = 512
 """Users whose scores of all items are held at a time."""
@@ -173,8 +186,9 @@ def _recommended(model: Any, source: Any) -> Any:
 
 def _named(model: Any, rows: Any, out: Path) -> Any:
     """Rows with the names of their columns, for a table that the model took as an array."""
-    columns = model.metrics_.get("data", {}).get("columns")
-    if not columns or out.suffix == ".npy" or model.metrics_["data"].get("as_") == "series":
+    data = model.metrics_.get("data", {})
+    columns = data.get("columns", of_a_frame(model))
+    if not columns or out.suffix == ".npy" or data.get("as_") == "series":
         return rows
     from ..core.errors import require
 
