@@ -27,6 +27,7 @@ COMMANDS = {
     "score": f"MODEL DATA --out -o {DATA} --force",
     "predict": f"MODEL DATA --out -o {DATA} --force",
     "sample": "MODEL N --out -o --class --seed --force",
+    "select": f"MODEL DATA --out -o {DATA} --force",
     "info": "MODEL --json",
     "report": f"MODEL DATA --out -o {DATA} --force",
     "doctor": f"MODEL DATA {DATA} --json",
@@ -39,7 +40,8 @@ PUBLIC = [
     *("MaskedAutoencoder", "SequenceAutoencoder", "VAE", "BetaVAE", "BetaTCVAE", "FactorVAE", "IWAE", "InfoVAE"),
     *("WAE", "RAE", "VampVAE", "FlowVAE", "HierarchicalVAE", "ConditionalVAE", "SemiSupervisedVAE", "CountVAE"),
     *("VQVAE", "ResidualVQVAE", "FSQAutoencoder", "CategoricalVAE", "AdversarialAutoencoder", "VAEGAN", "AEGAN"),
-    *("AutoencoderClassifier", "AutoencoderRegressor", "load", "Trainer", "Device", "Progress", "TimeLimit"),
+    *("AutoencoderClassifier", "AutoencoderRegressor", "PretrainedEncoder", "AutoencoderSelector"),
+    *("load", "Trainer", "Device", "Progress", "TimeLimit"),
     *("TensorBoard", "Checkpoint", "Spec", "data"),
 ]
 PARAMETERS = {
@@ -48,6 +50,7 @@ PARAMETERS = {
     "Autoencoder": "n_components network hidden bottleneck prior loss penalties corruption trainer random_state",
     "AutoencoderClassifier": "autoencoder hidden freeze pretrain trainer random_state",
     "AutoencoderRegressor": "autoencoder hidden freeze pretrain trainer random_state",
+    "AutoencoderSelector": "autoencoder n_features how trainer random_state",
     "BetaTCVAE": "n_components beta network hidden loss trainer random_state",
     "BetaVAE": "n_components beta warm_up capacity network hidden loss trainer random_state",
     "CategoricalVAE": "n_components network hidden classes straight_through loss beta trainer random_state",
@@ -63,6 +66,7 @@ PARAMETERS = {
     "InfoVAE": "n_components alpha lam network hidden prior loss trainer random_state",
     "KSparseAutoencoder": "n_components k start alpha loss trainer random_state",
     "MaskedAutoencoder": "n_components patch share width depth pool loss trainer random_state",
+    "PretrainedEncoder": "model fine_tune trainer random_state",
     "RAE": "n_components beta lam regulariser prior network hidden loss trainer random_state",
     "ResidualVQVAE": "n_components network hidden codes levels commitment loss trainer random_state",
     "ScoreMatchingAutoencoder": "n_components principle std network hidden trainer random_state",

@@ -34,14 +34,14 @@ def test_in_evaluation_every_node_gives_its_likeliest_column_and_all_that_belong
 
 
 def test_a_relaxed_choice_sums_to_one_and_hardens_as_the_temperature_falls() -> None:
-    encoder, _ = Selective(warm=4.0, cooling="exponential(final=0.001)").build((6,), 3, 3, (6,))
+    encoder, _ = Selective(warm=4.0, cooling="exponential(final=0.001)").build((6,), 60, 60, (6,))
     torch.manual_seed(0)
     sharp = []
     for step in (0, 99):
         encoder.after_step(step, 100)
         assert encoder.temperature.item() == pytest.approx(4.0 * 0.001 ** ((step + 1) / 100), rel=1e-5)
         mixture = encoder.train().mixture()
-        torch.testing.assert_close(mixture.sum(1), torch.ones(3))
+        torch.testing.assert_close(mixture.sum(1), torch.ones(60))
         sharp.append(float(mixture.detach().max(1).values.mean()))
     assert sharp[0] < 0.6 and sharp[1] > 0.95
 

@@ -138,6 +138,16 @@ def test_what_is_saved_comes_back(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.arrays_["r2"], model.arrays_["r2"])
 
 
+def test_a_selector_of_an_array_is_saved_too(tmp_path: Path) -> None:
+    X, _ = copies()
+    model = AutoencoderSelector(n_features=4, how="group", trainer=quick(2), random_state=0).fit(X)
+    model.save(tmp_path / "m")
+    again = load(tmp_path / "m")
+    np.testing.assert_array_equal(
+        again.inverse_transform(again.transform(X)), model.inverse_transform(X[:, model.get_support()])
+    )
+
+
 def test_in_a_pipeline_and_as_a_frame() -> None:
     X, _ = copies()
     y = (X[:, 0] > np.median(X[:, 0])).astype(int)
