@@ -44,6 +44,7 @@ _HOME = {
     "AEGAN": "estimators.adversarial",
     "AutoencoderClassifier": "estimators.supervised",
     "AutoencoderRegressor": "estimators.supervised",
+    "AutoencoderGenerator": "tasks.generate",
     "load": "estimators.saving",
     "Trainer": "train",
     "Device": "train",

@@ -1,11 +1,11 @@
 """Columns as a generator needs them: numbers by their rank, missing cells as content.
 
-    numbers ──rank──▶ share below u ──normal quantile──▶ score ~ N(0, 1), and back to values within the range at fit
+numbers ──rank──▶ share below u ──normal quantile──▶ score ~ N(0, 1), and back to values within the range at fit
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -148,8 +148,10 @@ def generative(codec: Column, cells: Any) -> Column:
     if isinstance(codec, EmptyColumn):
         return codec
     if isinstance(codec, NumericColumn | DateColumn):
-        two = isinstance(codec, NumericColumn) and cells.nunique() <= 2
-        codec = _levels(codec, cells) if two else RankColumn.of(codec, cells)
+        if isinstance(codec, NumericColumn) and cells.nunique() <= 2:
+            codec = _levels(codec, cells)
+        else:
+            codec = RankColumn.of(codec, cells)
     return GapColumn.of(codec) if codec.missing else codec
 
 

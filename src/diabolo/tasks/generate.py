@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -83,9 +83,6 @@ class AutoencoderGenerator(TaskModel):
     (['Rome'], True, 'int64')
     """
 
-    _label_role: ClassVar[str | None] = "label"
-    _optional_labels: ClassVar[bool] = True
-
     def __init__(
         self,
         autoencoder: BaseAutoencoder | None = None,
@@ -123,7 +120,9 @@ class AutoencoderGenerator(TaskModel):
         if self.distance is not None and not 0 < self.distance <= 1:
             raise out_of_range("distance", "a number above 0 and at most 1, or None", self.distance)
         if self.autoencoder is not None and self.autoencoder._label_role is not None:
-            raise out_of_range("autoencoder", "one that is told no class: the target is a column here", self.autoencoder)
+            raise out_of_range(
+                "autoencoder", "one that is told no class: the target is a column here", self.autoencoder
+            )
 
     def _given(self, X: Any, y: Any) -> tuple[Any, Any]:
         rows, self.facts_ = as_table(X, y)
@@ -148,7 +147,7 @@ class AutoencoderGenerator(TaskModel):
             return
         hood = Neighbourhood.of(codes, rest, self._groups(kept), min(self.neighbours, len(kept)))
         self.arrays_.update(codes=hood.codes, rest=hood.rest, near=hood.near, group=hood.group)
-        self.facts_["spread"] = hood.spread if self.distance is None else self._reach(kept, draw)
+        self.facts_["spread"] = 1.0 if self.distance is None else self._reach(kept, draw)
         self._match(MATCHED, draw)
 
     def _unexplained(self, model: BaseAutoencoder, rows: Any) -> ndarray:
@@ -265,7 +264,7 @@ class AutoencoderGenerator(TaskModel):
                 z = module.prior(module).sample((n,)).numpy()  # type: ignore[misc]
             rest = self.arrays_["rest"] * draw.standard_normal((n, len(self.arrays_["rest"])))
         else:
-            hood = Neighbourhood(*(self.arrays_[name] for name in ("codes", "rest", "near", "group")))
+            hood = Neighbourhood(**{name: self.arrays_[name] for name in ("codes", "rest", "near", "group")})
             pool = np.arange(len(hood.codes)) if pool is None else pool
             index = np.concatenate([draw.permutation(pool) for _ in range(-(-n // len(pool)))])[:n]
             z, rest = hood.draw(index, self.facts_["spread"], draw)

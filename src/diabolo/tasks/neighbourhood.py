@@ -28,7 +28,6 @@ class Neighbourhood:
     rest: ndarray
     near: ndarray
     group: ndarray
-    spread: float = 1.0
 
     @classmethod
     def of(cls, codes: ndarray, rest: ndarray, group: ndarray, k: int) -> Neighbourhood:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from sklearn.model_selection import cross_val_predict
 
 from ..core.errors import DataError, require, unknown
 from ..data import TableProcessor
+from ..data.columns import DateColumn
 from .base import Assessment
 from .closeness import MOST, Closeness, duplicates
 from .table_rows import as_numbers, ordered
@@ -76,7 +77,10 @@ def quality(real: Any, synthetic: Any, holdout: Any = None, target: Any = None, 
     >>> found.column, found.nearest, found.duplicates
     (0.0, 0.0, 50)
     """
-    real, synthetic, holdout = (_some(rows, seed) for rows in (real, _alike(synthetic, real), _alike(holdout, real)))
+    read = _reader(real)
+    real, synthetic, holdout = (
+        None if rows is None else read(_some(rows, seed)) for rows in (real, synthetic, holdout)
+    )
     apart = {str(name): difference(real[name], synthetic[name]) for name in real.columns}
     pair = float(np.abs(associations(real) - associations(synthetic))[np.triu_indices(len(apart), 1)].mean())
     measure, score, best = taught(real, synthetic, holdout, target, seed)
@@ -91,17 +95,21 @@ def quality(real: Any, synthetic: Any, holdout: Any = None, target: Any = None, 
     return Quality(**{**asdict(found), "verdict": _verdict(found)})
 
 
-def _alike(rows: Any, real: Any) -> Any:
-    if rows is None:
-        return None
-    missing = [name for name in real.columns if name not in rows.columns]
-    if missing:
-        raise DataError(f"the tables differ: column {missing[0]!r} is in the real one alone.")
-    return rows[list(real.columns)]
+def _reader(real: Any) -> Callable[[Any], Any]:
+    """What gives tables the columns of the real one, texts that are dates as dates. Raises `DataError`."""
+    dates = [codec for codec in TableProcessor().fit(real).codecs if isinstance(codec, DateColumn)]
+
+    def read(rows: Any) -> Any:
+        missing = [name for name in real.columns if name not in rows.columns]
+        if missing:
+            raise DataError(f"the tables differ: column {missing[0]!r} is in the real one alone.")
+        return rows[list(real.columns)].assign(**{codec.name: codec.dates(rows[codec.name]) for codec in dates})
+
+    return read
 
 
 def _some(rows: Any, seed: int) -> Any:
-    if rows is None or len(rows) <= MOST:
+    if len(rows) <= MOST:
         return rows
     return rows.iloc[np.sort(np.random.default_rng(seed).permutation(len(rows))[:MOST])]
 
@@ -214,7 +222,9 @@ def _verdict(found: Quality) -> str:
     if not np.isfinite(found.score):
         return f"the rows are like the real ones: {like}" if found.column < 0.1 else f"the rows differ: {like}"
     share = f", {100 * found.score / found.real:.0f} % of it" if found.real > 0 else ""
-    return f"taught by these rows a forest scores {found.score:.3f} where real rows give {found.real:.3f}{share}; {like}"
+    return (
+        f"taught by these rows a forest scores {found.score:.3f} where real rows give {found.real:.3f}{share}; {like}"
+    )
 
 
 # ── beside the simple methods ─────────────────────────────────────────────────────────────────────

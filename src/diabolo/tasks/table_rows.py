@@ -118,7 +118,10 @@ class Parts:
 
     def quantiles(self, rows: ndarray) -> ndarray:
         """Quantiles of every number (len(GRID), numbers) of encoded rows (n, F), over those that are not missing."""
-        numbers = [rows[rows[:, gap] < 0.5, at] if gap >= 0 else rows[:, at] for at, gap in zip(self.numeric, self.gaps, strict=True)]
+        numbers = [
+            rows[rows[:, gap] < 0.5, at] if gap >= 0 else rows[:, at]
+            for at, gap in zip(self.numeric, self.gaps, strict=True)
+        ]
         found = [np.quantile(line, GRID) if len(line) else np.zeros(len(GRID)) for line in numbers]
         return np.stack(found, 1).astype(np.float32) if found else np.zeros((len(GRID), 0), np.float32)
 

@@ -1,6 +1,6 @@
 """Conditions on new rows, and rejection: draw until enough rows satisfy them, or say in words that none will.
 
-    'city=Rome'   'age>=40'   'age=30..40'   'kind!=a'   'income='   (missing)
+'city=Rome'   'age>=40'   'age=30..40'   'kind!=a'   'income='   (missing)
 """
 
 from __future__ import annotations
@@ -182,8 +182,10 @@ def _in_range(condition: Condition, codec: RankColumn) -> None:
     value = condition.value
     each = value if condition.op == "in" else [value]
     apart = {
-        "between": lambda: (value[0] is not None and not _one(condition, ">=", value[0], last))
-        or (value[1] is not None and not _one(condition, "<=", value[1], first)),
+        "between": lambda: (
+            (value[0] is not None and not _one(condition, ">=", value[0], last))
+            or (value[1] is not None and not _one(condition, "<=", value[1], first))
+        ),
         "!=": lambda: False,
     }.get(condition.op)
     if apart is None and condition.op in ("=", "in"):
