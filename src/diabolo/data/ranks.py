@@ -117,7 +117,11 @@ class GapColumn(Column):
 
     @property
     def width(self) -> int:
-        return 2 if self.ranked else max(2, self.inner.width) + 1
+        return 2 if self.ranked else self._known + 1
+
+    @property
+    def _known(self) -> int:
+        return 2 if self.base["kind"] == "boolean" else self.inner.width
 
     @property
     def parts(self) -> list[list[Any]]:
@@ -174,7 +178,9 @@ def distribution(raw: np.ndarray) -> tuple[list[float], list[float], list[float]
     if len(values) <= FEW:
         atom[:] = True
     grid = ndtr(np.linspace(ndtri(0.5 / len(raw)), -ndtri(0.5 / len(raw)), KNOTS)) if len(raw) > 1 else [0.5]
-    kept = np.union1d(np.flatnonzero(atom), np.clip(np.searchsorted(high, grid), 0, len(values) - 1))
+    last = len(values) - 1
+    ends = (np.flatnonzero(atom)[:, None] + [-1, 0, 1]).ravel()  # what is next to an atom, for nothing lies between
+    kept = np.unique(np.clip(np.concatenate([ends, np.searchsorted(high, grid)]), 0, last))
     middle = (low + high) / 2
     low, high = np.where(atom, low, middle), np.where(atom, high, middle)
     return values[kept].tolist(), low[kept].tolist(), high[kept].tolist()

@@ -42,6 +42,10 @@ class Closeness:
         """Of each row to the closest real one (N,)."""
         return np.asarray(self._search.kneighbors(self._read(rows))[0][:, 0])
 
+    def others(self, rows: Any) -> ndarray:
+        """Of some of the real rows to the closest other one (N,)."""
+        return np.asarray(self._search.kneighbors(self._read(rows), 2)[0][:, 1])
+
     def apart(self, count: int = MOST) -> ndarray:
         """Of real rows to the closest other one: what rows have that are real and not copied."""
         some = self._real[:: max(1, len(self._real) // count)]

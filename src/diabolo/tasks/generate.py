@@ -30,7 +30,8 @@ KEPT = 20_000
 MOST_CODE = 64
 CHUNK = BATCH = 4096
 DENSITIES = ("neighbours", "mixture")
-TRIED, SPREADS, HALVINGS = 1000, (0.25, 2.0), 7
+TRIED, SPREADS, HALVINGS = 1000, (0.25, 1.5), 7
+ENOUGH = 50
 MATCHED = 4000
 """Draws that the columns' distributions are corrected by."""
 """The spread is found by halving, on so many rows."""
@@ -89,7 +90,7 @@ class AutoencoderGenerator(TaskModel):
         *,
         density: str = "neighbours",
         neighbours: int = 20,
-        distance: float | None = 0.9,
+        distance: float | None = 0.85,
         trainer: Trainer | None = None,
         random_state: Any = None,
     ) -> None:
@@ -109,8 +110,17 @@ class AutoencoderGenerator(TaskModel):
         model = self._member("autoencoder", self._base(), given)
         if len(model.code_shape_) != 1:
             raise out_of_range("autoencoder", "one with a code of one axis", model.part_name)  # type: ignore[attr-defined]
+        self._name_features(given.rows)
         self._learn_density(model, given.rows)
         return self
+
+    def _name_features(self, rows: Any) -> None:
+        """scikit-learn's attributes, of X alone."""
+        names = [name for name in rows.columns if not (self.facts_["target"] and name == self.facts_["target"]["name"])]
+        self.n_features_in_ = len(names)
+        vars(self).pop("feature_names_in_", None)
+        if self.facts_["rows"] == "frame" and all(isinstance(name, str) for name in names):
+            self.feature_names_in_ = np.asarray(names, dtype=object)
 
     def _check(self) -> None:
         if self.density not in DENSITIES:
@@ -147,7 +157,9 @@ class AutoencoderGenerator(TaskModel):
             return
         hood = Neighbourhood.of(codes, rest, self._groups(kept), min(self.neighbours, len(kept)))
         self.arrays_.update(codes=hood.codes, rest=hood.rest, near=hood.near, group=hood.group)
-        self.facts_["spread"] = 1.0 if self.distance is None else self._reach(kept, draw)
+        self.arrays_["spread"] = np.ones(int(hood.group.max()) + 1)
+        if self.distance is not None:
+            self._reach(kept, draw)
         self._match(MATCHED, draw)
 
     def _unexplained(self, model: BaseAutoencoder, rows: Any) -> ndarray:
@@ -169,19 +181,28 @@ class AutoencoderGenerator(TaskModel):
         held = processor.encode(rows)["x"][:, processor.slices[target["name"]]].numpy()
         return (held.argmax(1) if held.shape[1] > 1 else held[:, 0]).astype(np.int32)
 
-    def _reach(self, rows: Any, draw: np.random.Generator) -> float:
-        """The spread at which new rows are as far from real ones as ``distance`` asks; within its bounds."""
-        close = Closeness(rows)
-        real, (low, high), seed = close.apart(TRIED), SPREADS, int(draw.integers(2**31))
+    def _reach(self, rows: Any, draw: np.random.Generator) -> None:
+        """Set the spread of each class so that new rows are as far from real ones as ``distance`` asks, if they can.
+
+        A class of few rows, whose distances say little, stays as its neighbours spread.
+        """
+        group = self.arrays_["group"]
+        names = [name for name, count in zip(*np.unique(group, return_counts=True), strict=True) if count >= ENOUGH]
+        if not names:
+            return
+        some = np.concatenate([draw.permutation(np.flatnonzero(group == name))[:TRIED] for name in names])
+        close, seed = Closeness(rows), int(draw.integers(2**31))
+        real = close.others(rows.iloc[some])
+        low, high = (np.full(len(names), end) for end in SPREADS)
         for _ in range(HALVINGS):
-            middle = float(np.sqrt(low * high))
-            self.facts_["spread"] = middle
+            middle = np.sqrt(low * high)
+            self.arrays_["spread"][names] = middle
             self._match(TRIED, np.random.default_rng(seed))
-            made = self._rows(min(TRIED, len(rows)), np.random.default_rng(seed))
-            if not np.isfinite(found := ratio_of(close.distances(made), real)):
-                return 1.0
-            low, high = (middle, high) if found < (self.distance or 0) else (low, middle)
-        return high
+            found = close.distances(self._rows(len(some), np.random.default_rng(seed + 1), some))
+            ratios = [ratio_of(found[group[some] == name], real[group[some] == name]) for name in names]
+            near = np.asarray(ratios) < (self.distance or 0)
+            low, high = np.where(near, middle, low), np.where(near, high, middle)
+        self.arrays_["spread"][names] = high
 
     def _match(self, n: int, draw: np.random.Generator) -> None:
         """Learn the distribution of each number among draws, to bring it to that of the real rows."""
@@ -216,7 +237,8 @@ class AutoencoderGenerator(TaskModel):
 
         def rows(size: int, few: bool) -> Any:
             few_met.append(few)
-            return self._rows(size, draw, pool(few))
+            near = pool(few)
+            return self._rows(size, draw, None if near is None else _each(near, size, draw))
 
         made, draws = rejected(rows, n, found)
         return Drawn(made, draws, any(few_met) and self.density == "neighbours")
@@ -248,14 +270,14 @@ class AutoencoderGenerator(TaskModel):
         data[:, self._parts.numeric] += self.arrays_["rest"]
         return self._inverted(data, self.arrays_["group"])
 
-    def _rows(self, n: int, draw: np.random.Generator, pool: ndarray | None = None) -> Any:
-        """New rows as a table, drawn around the rows of ``pool`` (None: all), every one of them as often."""
-        data, group = self._drawn(n, draw, pool)
+    def _rows(self, n: int, draw: np.random.Generator, index: ndarray | None = None) -> Any:
+        """New rows as a table, drawn around these rows (None: all, one as often as another)."""
+        data, group = self._drawn(n, draw, index)
         for at, made, real in zip(self._parts.numeric, self.arrays_["made"].T, self.arrays_["real"].T, strict=True):
             data[:, at] = np.interp(data[:, at], made, real)
         return self._inverted(data, group)
 
-    def _drawn(self, n: int, draw: np.random.Generator, pool: ndarray | None = None) -> tuple[ndarray, ndarray | None]:
+    def _drawn(self, n: int, draw: np.random.Generator, index: ndarray | None = None) -> tuple[ndarray, ndarray | None]:
         """Encoded new rows (n, F), and the classes of the rows that they were drawn around."""
         if self.density == "mixture":
             module, group = self.autoencoder_.module_, None
@@ -265,9 +287,8 @@ class AutoencoderGenerator(TaskModel):
             rest = self.arrays_["rest"] * draw.standard_normal((n, len(self.arrays_["rest"])))
         else:
             hood = Neighbourhood(**{name: self.arrays_[name] for name in ("codes", "rest", "near", "group")})
-            pool = np.arange(len(hood.codes)) if pool is None else pool
-            index = np.concatenate([draw.permutation(pool) for _ in range(-(-n // len(pool)))])[:n]
-            z, rest = hood.draw(index, self.facts_["spread"], draw)
+            index = _each(np.arange(len(hood.codes)), n, draw) if index is None else index
+            z, rest = hood.draw(index, self.arrays_["spread"], draw)
             group = hood.group[index]
         return self._parts.drawn(self._decoded(z), rest, draw), group
 
@@ -300,3 +321,8 @@ class AutoencoderGenerator(TaskModel):
         made = {"this model": self.draw(min(len(real), MOST), random_state=seed).rows}
         target = facts["target"] and facts["target"]["name"]
         return compared_tables(real, as_table(held)[0], made, target=target, seed=seed)
+
+
+def _each(rows: ndarray, n: int, draw: np.random.Generator) -> ndarray:
+    """``n`` of these rows, shuffled, one as often as another."""
+    return np.concatenate([draw.permutation(rows) for _ in range(-(-n // len(rows)))])[:n]

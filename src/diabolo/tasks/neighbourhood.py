@@ -8,6 +8,9 @@ import numpy as np
 from numpy import ndarray
 from sklearn.neighbors import NearestNeighbors
 
+LEAST = 5
+"""Rows that the spread of a draw is taken from, at least."""
+
 
 @dataclass
 class Neighbourhood:
@@ -31,32 +34,37 @@ class Neighbourhood:
 
     @classmethod
     def of(cls, codes: ndarray, rest: ndarray, group: ndarray, k: int) -> Neighbourhood:
-        """Find the K - 1 nearest codes of each within its group; a group too small borrows from all."""
+        """Find the K - 1 nearest codes of each within its group: a fifth of a small one, at least `LEAST`.
+
+        A group of fewer rows than that borrows from all.
+        """
         near = np.empty((len(codes), k), np.int32)
-        whole = None
         for name in np.unique(group):
             rows = np.flatnonzero(group == name)
-            if len(rows) >= k:
-                near[rows] = rows[_nearest(codes[rows], codes[rows], k)]
-                continue
-            whole = _nearest(codes, codes, k) if whole is None else whole
-            near[rows] = whole[rows]
+            among = rows if len(rows) >= LEAST else np.arange(len(codes))
+            few = min(k, len(among), max(LEAST, len(among) // 5))
+            found = among[_nearest(codes[among], codes[rows], np.searchsorted(among, rows), few)]
+            near[rows] = found[:, np.r_[0, 1 + np.arange(k - 1) % max(1, few - 1)]]
         return cls(codes, rest, near, group)
 
-    def draw(self, index: ndarray, spread: float, draw: np.random.Generator) -> tuple[ndarray, ndarray]:
-        """A code (n, D) around each of these rows, and what the decoder will not explain (n, E)."""
+    def draw(self, index: ndarray, spread: ndarray, draw: np.random.Generator) -> tuple[ndarray, ndarray]:
+        """A code (n, D) around each of these rows, and what the decoder will not explain (n, E).
+
+        ``spread``: of each group, by its number.
+        """
         near = self.near[index]
         around = self.codes[near]
         away = around - around.mean(1, keepdims=True)
         noise = draw.standard_normal((*near.shape, 1)) / np.sqrt(max(1, near.shape[1] - 1))
         other = near[np.arange(len(near)), draw.integers(1, near.shape[1], len(near))]
-        return self.codes[index] + spread * (noise * away).sum(1), self.rest[other]
+        wide = spread[self.group[index]][:, None]
+        return self.codes[index] + wide * (noise * away).sum(1), self.rest[other]
 
 
-def _nearest(rows: ndarray, asked: ndarray, k: int) -> ndarray:
-    """Numbers of the k nearest rows of each, itself first (also among equal ones)."""
+def _nearest(rows: ndarray, asked: ndarray, own: ndarray, k: int) -> ndarray:
+    """Numbers of the k nearest rows of each asked one, itself (number ``own``) first, also among equal ones."""
     found = NearestNeighbors(n_neighbors=k).fit(rows).kneighbors(asked)[1]
-    own = np.arange(len(asked))[:, None]
+    own = own[:, None]
     strange = ~(found == own).any(1)
     found[strange, -1] = own[strange, 0]
     order = np.argsort(found != own, 1, kind="stable")
