@@ -5,9 +5,9 @@
 Six sets of ADBench with at least 1,000 rows and 10 % anomalies, the label a column like any other: yeast,
 Cardiotocography, fault, SpamBase, campaign, skin; at most 10,000 rows each, drawn by the seed. (InternetAds, the
 seventh, was left out before anything was run: TVAE takes too long on its 1,555 columns.) 70 % teach, 30 % test, by
-class. From the teaching part as many new rows are made; scikit-learn's histogram gradient boosting (its defaults, no early
-stopping) is taught by them and tested on real rows: AUROC. Nearest: distance to the closest teaching row, in units
-of that of test rows; columns standardised; the smaller of the ratios of means and of medians.
+class. From the teaching part as many new rows are made; scikit-learn's histogram gradient boosting (its defaults, no
+early stopping) is taught by them and tested on real rows: AUROC. Nearest: distance to the closest teaching row, in
+units of that of test rows; columns standardised; the smaller of the ratios of means and of medians.
 
 ours          AutoencoderGenerator as it comes: fit(X, y), sample(n)
 no code       its sampler on the rows by rank, without an autoencoder

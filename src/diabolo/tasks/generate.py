@@ -90,7 +90,7 @@ class AutoencoderGenerator(TaskModel):
         *,
         density: str = "neighbours",
         neighbours: int = 20,
-        distance: float | None = 0.85,
+        distance: float | None = 0.9,
         trainer: Trainer | None = None,
         random_state: Any = None,
     ) -> None:
