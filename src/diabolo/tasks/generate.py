@@ -208,6 +208,11 @@ class AutoencoderGenerator(TaskModel):
         """Learn the distribution of each number among draws, to bring it to that of the real rows."""
         self.arrays_["made"] = self._parts.quantiles(self._drawn(n, draw)[0])
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
     # drawing ------------------------------------------------------------------------------------------------
 
     def sample(self, n_samples: int = 1, *, where: Any = None, random_state: Any = None) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 from scipy.special import ndtr
+from sklearn.utils import check_array
 
 from ..core.errors import DataError, UsageError, require
 from ..data import Source, Stored, is_frame
@@ -34,9 +35,7 @@ def as_table(X: Any, y: Any = None) -> tuple[Any, dict[str, Any]]:
         raise DataError("new tables are learnt from rows in memory; give more of it (--memory), or fewer rows.")
     kind = "frame"
     if not is_frame(rows):
-        rows = np.asarray(rows)
-        if rows.ndim != 2 or not np.issubdtype(rows.dtype, np.number):
-            raise DataError(f"rows of a table are needed, (N, columns) of numbers; got {_of(rows, source)}.")
+        rows = _checked(rows, source)
         kind = str(rows.dtype)
         columns = list(source.columns) if source is not None and source.columns else None
         rows = pandas.DataFrame(rows, columns=columns or [f"x{place}" for place in range(rows.shape[1])])
@@ -49,9 +48,16 @@ def as_table(X: Any, y: Any = None) -> tuple[Any, dict[str, Any]]:
     return rows, {"rows": kind, "target": target}
 
 
-def _of(rows: ndarray, source: Source | None) -> str:
-    kind = "" if source is None else f"{source.modality}, "
-    return f"{kind}shape {rows.shape} of {rows.dtype}"
+def _checked(rows: Any, source: Source | None) -> ndarray:
+    """Rows of an array as scikit-learn asks; NaN is a missing cell."""
+    if source is not None and source.modality != "array":
+        raise DataError(
+            f"{source.origin or 'the rows'}: new tables are made of tables and arrays; these are {source.modality}."
+        )
+    try:
+        return np.asarray(check_array(rows, dtype="numeric", ensure_all_finite="allow-nan", ensure_min_samples=2))
+    except ValueError as error:
+        raise DataError(str(error)) from error
 
 
 def _with_target(rows: Any, y: Any, name: Any) -> tuple[Any, dict[str, Any]]:
