@@ -50,6 +50,7 @@ _HOME = {
     "verdict": "tasks.verdict",
     "AutoencoderSelector": "tasks.select",
     "AutoencoderClusterer": "tasks.cluster",
+    "AutoencoderGenerator": "tasks.generate",
     "load": "estimators.saving",
     "Trainer": "train",
     "Device": "train",

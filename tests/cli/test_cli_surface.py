@@ -28,7 +28,7 @@ COMMANDS = {
     "predict": f"MODEL DATA --out -o {DATA} --force",
     "detect": f"MODEL DATA --out -o --alpha --contamination {DATA} --force",
     "cluster": f"MODEL DATA --out -o {DATA} --force",
-    "sample": "MODEL N --out -o --class --seed --force",
+    "sample": "MODEL N --out -o --class --where --quality --seed --force",
     "augment": f"MODEL DATA --out -o --strategy --how --seed {DATA} --force",
     "select": f"MODEL DATA --out -o {DATA} --force",
     "info": "MODEL --json",
@@ -44,7 +44,7 @@ PUBLIC = [
     *("WAE", "RAE", "VampVAE", "FlowVAE", "HierarchicalVAE", "ConditionalVAE", "SemiSupervisedVAE", "CountVAE"),
     *("VQVAE", "ResidualVQVAE", "FSQAutoencoder", "CategoricalVAE", "AdversarialAutoencoder", "VAEGAN", "AEGAN"),
     *("AutoencoderClassifier", "AutoencoderRegressor", "PretrainedEncoder", "AutoencoderDetector"),
-    *("AutoencoderSampler", "verdict", "AutoencoderSelector", "AutoencoderClusterer"),
+    *("AutoencoderSampler", "verdict", "AutoencoderSelector", "AutoencoderClusterer", "AutoencoderGenerator"),
     *("load", "Trainer", "Device", "Progress", "TimeLimit", "TensorBoard", "Checkpoint", "Spec", "data"),
 ]
 PARAMETERS = {
@@ -54,6 +54,7 @@ PARAMETERS = {
     "AutoencoderClassifier": "autoencoder hidden freeze pretrain trainer random_state",
     "AutoencoderDetector": "autoencoder contamination alpha trim neighbors folds trainer random_state",
     "AutoencoderClusterer": "autoencoder n_clusters how epochs weight tol trainer random_state",
+    "AutoencoderGenerator": "autoencoder density neighbours distance trainer random_state",
     "AutoencoderRegressor": "autoencoder hidden freeze pretrain trainer random_state",
     "AutoencoderSelector": "autoencoder n_features how trainer random_state",
     "PretrainedEncoder": "model fine_tune trainer random_state",
