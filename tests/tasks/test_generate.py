@@ -141,7 +141,7 @@ def test_values_that_no_row_has_are_given_up_in_words(
     of_people: AutoencoderGenerator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("diabolo.tasks.where.PATIENCE", 2000)
-    with pytest.raises(ModelError, match="0 of 1 rows satisfied income=12345.678"):
+    with pytest.raises(ModelError, match=r"0 of 1 rows satisfied income=12345\.678"):
         of_people.draw(1, where={"income": 12345.678})
 
 

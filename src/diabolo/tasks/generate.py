@@ -118,7 +118,7 @@ class AutoencoderGenerator(TaskModel):
         """scikit-learn's attributes, of X alone."""
         names = [name for name in rows.columns if not (self.facts_["target"] and name == self.facts_["target"]["name"])]
         self.n_features_in_ = len(names)
-        vars(self).pop("feature_names_in_", None)
+        self.__dict__.pop("feature_names_in_", None)
         if self.facts_["rows"] == "frame" and all(isinstance(name, str) for name in names):
             self.feature_names_in_ = np.asarray(names, dtype=object)
 
