@@ -34,7 +34,8 @@ from .verdicts import assess
 STEPS, BATCH = 300, 256
 """Of training, where no trainer was given: small networks on large batches."""
 NOISE = 0.5
-WIDEST = 64
+WIDEST, WIDE = 64, 200
+"""Most values of a code; rows of more columns have narrow layers, and plain steps, which cost less there."""
 MOST_COLUMNS = 256
 """Rows of more columns are not explained by replacing one after the other."""
 
@@ -163,7 +164,7 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
         self._looked_at = rows
         made = self._base()
         if self.autoencoder is None:
-            made.trainer = _short(made.trainer, count_of(bare(rows)))
+            made.trainer = _short(made.trainer, *np.shape(bare(rows))[:2])
         if self.autoencoder is None or self.autoencoder.random_state is None:
             made.random_state = seed
         return made
@@ -173,7 +174,8 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
         rows = bare(vars(self).get("_looked_at"))
         if is_frame(rows) or (isinstance(rows, ndarray) and rows.ndim == 2):
             size = max(2, min(WIDEST, rows.shape[1]))
-            return DenoisingAutoencoder(size, corruption=f"noise(std={NOISE})")
+            hidden: Any = (2 * WIDEST, WIDEST) if rows.shape[1] > WIDE else "auto"
+            return DenoisingAutoencoder(size, corruption=f"noise(std={NOISE})", hidden=hidden)
         return Autoencoder()
 
     def _keep(self, place: int, witness: Witness, found: ndarray) -> None:
@@ -364,10 +366,12 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
         return PyODAdapter(self)
 
 
-def _short(given: Trainer | None, rows: int) -> Trainer:
-    """A trainer of few steps on large batches, for what was not asked for."""
+def _short(given: Trainer | None, rows: int, columns: int = 0) -> Trainer:
+    """A trainer of few steps on large batches, for what was not asked for; wide layers take plain steps."""
     made = Trainer(**(given or Trainer(validation=0.0)).get_params(deep=False))
     batch = min(BATCH, rows) if made.batch_size == "auto" else made.batch_size
     steps = 1 if batch == "full" else math.ceil(rows / int(batch))
     epochs = math.ceil(STEPS / steps) if made.epochs == "auto" else made.epochs
+    if columns > WIDE and made.optimizer == "auto":
+        made.set_params(optimizer="adam", lr=3e-3 if made.lr == "auto" else made.lr)
     return made.set_params(batch_size=batch, epochs=epochs)
