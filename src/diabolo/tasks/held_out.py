@@ -11,7 +11,7 @@ from numpy import ndarray
 from ..core.errors import DataError
 from ..data import Series, Source, is_frame, kind_of, objects
 
-LARGE = 2000
+LARGE = 1000
 """From so many rows on one split is enough; fewer are each held out once, in turn."""
 SMALL_FOLDS = 3
 HELD = 0.25
