@@ -13,7 +13,7 @@ from scipy.sparse import issparse
 from sklearn.base import OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ..core import register
+from ..core import Windowed, register
 from ..core.errors import UsageError, out_of_range
 from ..data import Source, Stored, TableProcessor, align, is_frame, kind_of, processor_for
 from ..data import open as open_source
@@ -161,7 +161,7 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
         self._looked_at = rows
         made = self._base()
         if self.autoencoder is None:
-            made.trainer = _short(made.trainer, count_of(bare(rows)))
+            made.trainer = _short(made.trainer, _learnt_from(made, rows))
         if self.autoencoder is None or self.autoencoder.random_state is None:
             made.random_state = seed
         return made
@@ -360,6 +360,12 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
     def as_pyod(self) -> PyODAdapter:
         """This detector with PyOD's signs and attributes: higher is stranger, 1 is an outlier."""
         return PyODAdapter(self)
+
+
+def _learnt_from(model: BaseAutoencoder, rows: Any) -> int:
+    """How many rows a model will see: windows, where rows are cut into them."""
+    reader, held = model._reader(rows), bare(rows)
+    return len(reader.fit(held).places(held)[0]) if isinstance(reader, Windowed) else count_of(held)
 
 
 def _short(given: Trainer | None, rows: int) -> Trainer:

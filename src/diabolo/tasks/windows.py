@@ -15,6 +15,7 @@ from ..data.record import objects
 from ..data.series import Series
 from ..data.sound import Sound
 from ..data.sound_windows import SoundProcessor
+from ..estimators.rows import bare
 
 HOWS = ("mean", "max")
 
@@ -73,6 +74,49 @@ def along_rows(
     whole = _pooled(given.reshape(len(given), -1), place, int(lengths.sum()), how)
     parts = np.split(whole, offset[1:])
     return objects(_as_series(part, row, grid, names) for part, row in zip(parts, rows, strict=True))
+
+
+def judged_steps(detector: Any, X: Any, below: float | None = None) -> ndarray:
+    """How strange every step is to a detector of windows, and what it contributes: an object array of `Series`.
+
+        windows ──score──▶ mean over the windows that hold a step ──▶ score
+                └─reasons─▶ share of each step, times the score ────▶ why, one a channel
+
+    Channels of the result: ``score`` (higher is stranger), ``anomaly`` (1: some window that holds the step is one) and
+    ``why``: the part of the scores around a step that is the step's own. It says where in its windows the anomaly is.
+
+    detector : a fitted `AutoencoderDetector`. X : series, sounds or clips. below : the score below which a window is
+    an anomaly; None: the detector's own bound.
+
+    Raises `UsageError` for a detector of rows that are no windows.
+
+    >>> from diabolo import AutoencoderDetector, Trainer
+    >>> from diabolo.data import open
+    >>> wave = np.sin(np.arange(400) / 3)
+    >>> rows = open([Series(wave)], processor="series(window=16)")
+    >>> detector = AutoencoderDetector(trainer=Trainer(epochs=5), random_state=0).fit(rows)
+    >>> wave[200] = 4
+    >>> found = judged_steps(detector, [Series(wave)])[0]
+    >>> found.columns, int(found.values[:, 2].argmax())
+    (('score', 'anomaly', 'why'), 200)
+    """
+    processor, rows = detector.processor_, bare(X)
+    scores = detector.score_samples(X)
+    anomaly = scores < (detector.offset_ if below is None else below)
+    found = [along_rows(processor, rows, -scores), along_rows(processor, rows, anomaly, how="max")]
+    names = ["score", "anomaly"]
+    if "neighbours" in detector.facts_["measures"]:
+        parts = detector.explain(X).contributions.reshape(len(scores), *processor.target_shape)
+        parts = parts * np.maximum(-scores, 0).reshape(-1, *(1,) * (parts.ndim - 1))
+        several = isinstance(processor, SeriesProcessor) and len(processor.columns) > 1
+        parts = parts if several else parts.reshape(*parts.shape[:2], -1).sum(2)
+        found.append(along_rows(processor, rows, parts))
+        names += [f"why {name}" for name in processor.columns] if several else ["why"]
+    return objects(
+        Series(np.concatenate([part.values for part in row], 1), row[0].time, tuple(names), row[0].name,
+               row[0].time_column)
+        for row in zip(*found, strict=True)
+    )  # fmt: skip
 
 
 def _grid(processor: Any, rows: Any, steps: int) -> float:
