@@ -61,7 +61,7 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
     trim : in [0, 0.5), share of the training rows left out as suspect: those least similar to random samples of the
         others. For training data that are known to be contaminated.
     neighbors : int >= 1, k of the k nearest training rows.
-    folds : int >= 1, or "auto": 1 from 2,000 rows on, else 5.
+    folds : int >= 1, or "auto": 1 from 2,000 rows on, else 3.
     trainer, random_state : of the autoencoders.
 
     Attributes: ``offset_`` (decision_function = score_samples - offset_), ``n_calibration_`` (rows held out).
@@ -88,7 +88,7 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
         contamination: float | str = "auto",
         alpha: float = 0.05,
         trim: float = 0.0,
-        neighbors: int = 5,
+        neighbors: int = 3,
         folds: int | str = "auto",
         trainer: Trainer | None = None,
         random_state: Any = None,
@@ -153,7 +153,9 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
         for place, (learn, kept) in enumerate(parts):
             model = self._member(f"fold-{place}", self._made(learn, seed + place), learn)
             told = self.autoencoder is not None
-            witness = Witness.hear(model, learn, self.neighbors, own_objective=told, seed=seed + place)
+            witness = Witness.hear(
+                model, learn, self.neighbors, own_objective=told, doubtful=self.trim > 0, seed=seed + place
+            )
             self._keep(place, witness, witness.strangeness(kept))
 
     def _made(self, rows: Any, seed: int) -> BaseAutoencoder:

@@ -15,6 +15,7 @@ from ..core import Batch
 from ..estimators.base import BaseAutoencoder
 from .neighbours import nearest
 from .reduce import column_widths, entry_mask
+from .suspects import samples, similarity
 
 SPATIAL = ("array", "standardised", "image", "table", "series", "audio", "log-mel", "video", "binary")
 """Kinds of rows whose values have a distance; of all others only codes have one."""
@@ -37,8 +38,10 @@ class Witness:
         x ──▶ z ──▶ x̂        reconstruction   Σ ((x̂ - x) / σ)²    σ: of the training rows, an entry
         │     │              neighbours       distance to the k-th nearest training row
         │     │              crowding         mean distance to the 2k nearest, over the same of those rows themselves
+        │     │              similarity       distance to the nearest of a few rows, mean over many draws of them
         └─────┴─▶ reference  latent           distance to the k-th nearest code
 
+    Where training rows are doubtful similarity takes the place of crowding, which a cluster of anomalies escapes.
     Kinds of rows that have no distance (texts, interactions, ragged sequences) are judged by objective and latent.
     A missing cell is taken to be what the autoencoder expects there. An autoencoder that was asked for by name is
     judged by its own objective (minus its ELBO, say) in place of the reconstruction.
@@ -54,11 +57,12 @@ class Witness:
     arrays: dict[str, Tensor] = field(default_factory=dict)
 
     @classmethod
-    def hear(cls, model: BaseAutoencoder, X: Any, k: int, *, own_objective: bool, seed: int) -> Self:
+    def hear(cls, model: BaseAutoencoder, X: Any, k: int, *, own_objective: bool, doubtful: bool, seed: int) -> Self:
         """Take the training rows X as the reference."""
         spatial = model.processor_.part_name in SPATIAL  # type: ignore[attr-defined]
         first = "objective" if own_objective or not spatial else "reconstruction"
-        made = cls(model, k, (first, "neighbours", "crowding") if spatial else (first, "latent"))
+        near = ("neighbours", "similarity" if doubtful else "crowding")
+        made = cls(model, k, (first, *near) if spatial else (first, "latent"))
         codes, unit = made._code_size, prod(model.processor_.target_shape)
         parts = torch.from_numpy(model._apply(X, made._seen))
         z, rest = parts[:, :codes], parts[:, codes:]
@@ -70,7 +74,10 @@ class Witness:
         if spatial:
             reference = x[kept]
             made.arrays["reference"] = reference
-            made.arrays["crowding"] = nearest(reference, reference, 2 * k)[0].mean(1)
+            if doubtful:
+                made.arrays["samples"] = samples(len(reference), seed)
+            else:
+                made.arrays["crowding"] = nearest(reference, reference, 2 * k)[0].mean(1)
         else:
             made.arrays["codes"] = made._standard(z[kept])
         return made
@@ -109,8 +116,10 @@ class Witness:
             found["reconstruction"] = (away / self.arrays["scale"]).square().sum(1)
             distance, index = nearest(x, self.arrays["reference"], 2 * self.k)
             found["neighbours"] = distance[:, self.k - 1]
-            usual = self.arrays["crowding"][index].mean(1)
-            found["crowding"] = distance.mean(1) / (usual + 1e-6)
+            if "crowding" in self.names:
+                found["crowding"] = distance.mean(1) / (self.arrays["crowding"][index].mean(1) + 1e-6)
+            else:
+                found["similarity"] = similarity(x, self.arrays["reference"][self.arrays["samples"]])
         return torch.stack([found[name].double() for name in self.names], 1)
 
     def _seen(self, batch: Batch) -> Tensor:

@@ -13,6 +13,7 @@ from ..data import Series, Source, is_frame, kind_of, objects
 
 LARGE = 2000
 """From so many rows on one split is enough; fewer are each held out once, in turn."""
+SMALL_FOLDS = 3
 HELD = 0.25
 MOST_HELD = 5000
 
@@ -70,7 +71,7 @@ def pairs(X: Any, folds: int | str, seed: int) -> list[tuple[Any, Any]]:
     """
     rows = X.rows if isinstance(X, Source) else X
     total = count_of(rows)
-    wanted = (1 if total >= LARGE else min(5, total // 2)) if folds == "auto" else int(folds)
+    wanted = (1 if total >= LARGE else min(SMALL_FOLDS, total // 2)) if folds == "auto" else int(folds)
     if kind_of(rows) == "series" and total < max(4, 2 * wanted):
         found = stretches(rows, max(3, wanted))
         return [(_like(X, a), _like(X, b)) for a, b in found]
