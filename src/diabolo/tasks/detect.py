@@ -25,7 +25,7 @@ from ..train import Trainer
 from . import conformal
 from .base import Assessment, TaskModel
 from .evidence import Witness
-from .held_out import count_of, pairs, taken
+from .held_out import count_of, pairs, same_windows, taken
 from .pyod import PyODAdapter
 from .reasons import Reasons, by_column, by_replacing, column_names, nearest_normal, shared, weighed
 from .suspects import least_similar
@@ -148,7 +148,7 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
 
     def _learn(self, rows: Any, seed: int) -> None:
         """One autoencoder and its witness a fold."""
-        parts = pairs(rows, self.folds, seed)
+        parts = pairs(same_windows(rows), self.folds, seed)
         self.facts_ = {"rows": count_of(bare(rows)), "folds": len(parts)}
         for place, (learn, kept) in enumerate(parts):
             model = self._member(f"fold-{place}", self._made(learn, seed + place), learn)

@@ -10,12 +10,14 @@ from numpy import ndarray
 
 from ..core import Windowed
 from ..core.errors import DataError, UsageError, unknown
-from ..data import SeriesProcessor
+from ..data import SeriesProcessor, kind_of
 from ..data.record import objects
 from ..data.series import Series
 from ..data.sound import Sound
 from ..data.sound_windows import SoundProcessor
 from ..estimators.rows import bare
+from . import conformal
+from .held_out import stretches
 
 HOWS = ("mean", "max")
 
@@ -117,6 +119,49 @@ def judged_steps(detector: Any, X: Any, below: float | None = None) -> ndarray:
                row[0].time_column)
         for row in zip(*found, strict=True)
     )  # fmt: skip
+
+
+def steps_out_of_fold(detector: Any, X: Any) -> ndarray:
+    """How strange every step of the very series that a detector learnt from is: an object array of `Series`, ``score``.
+
+        series ─┬─ stretch 1 ── judged by the autoencoder of 2 and 3 ─┐
+                ├─ stretch 2 ── judged by the autoencoder of 1 and 3 ─┼─▶ measures, shares of all ──▶ score by step
+                └─ stretch 3 ── judged by the autoencoder of 1 and 2 ─┘
+
+    For series that are to be looked through as a whole, without any that are known to be normal: no autoencoder is
+    asked about windows it has learnt. Higher is stranger, in nats: -log of the share of all windows that are so.
+
+    Raises `UsageError` for other rows than series, and for so many of them that they were held out whole.
+
+    >>> from diabolo import AutoencoderDetector, Trainer
+    >>> wave = np.sin(np.arange(400) / 3)
+    >>> wave[200:210] += 3
+    >>> detector = AutoencoderDetector(trainer=Trainer(epochs=20), random_state=0).fit([Series(wave)])
+    >>> 180 < int(steps_out_of_fold(detector, [Series(wave)])[0].values.argmax()) < 230
+    True
+    """
+    rows, folds = bare(X), int(detector.facts_["folds"])
+    if kind_of(rows) != "series" or len(rows) >= max(4, 2 * folds):
+        raise UsageError("only a few series are held out in stretches; other rows were held out whole (score_samples).")
+    witnesses, held = detector._witnesses(), [late for _, late in stretches(rows, folds)]
+    found = [witness.strangeness(part) for witness, part in zip(witnesses, held, strict=True)]
+    logs = [_own_log(column) for column in np.concatenate(found).T]
+    scores = np.split(-_own_log(-np.mean(logs, 0)), np.cumsum([len(part) for part in found])[:-1])
+    parts = [
+        along_rows(witness.model.processor_, part, score)
+        for witness, part, score in zip(witnesses, held, scores, strict=True)
+    ]
+    return objects(
+        Series(np.concatenate([p[place].values for p in parts]), row.time, ("score",), row.name, row.time_column)
+        for place, row in enumerate(rows)
+    )
+
+
+def _own_log(values: Float[ndarray, " n"]) -> Float[ndarray, " n"]:
+    """Log of the share of the other values above each one, in the values' own order."""
+    order, found = np.argsort(values, kind="stable"), np.empty(len(values))
+    found[order] = conformal.log_tail_of_own(values[order])
+    return found
 
 
 def _grid(processor: Any, rows: Any, steps: int) -> float:
