@@ -34,7 +34,8 @@ from .verdicts import assess
 STEPS, BATCH = 300, 256
 """Of training, where no trainer was given: small networks on large batches."""
 NOISE = 0.5
-WIDEST = 64
+WIDEST, MIDDLE, WIDE = 64, 32, 200
+"""Most values of a code; rows of more columns keep to two layers of 128 and 64; of still more: to plain steps."""
 MOST_COLUMNS = 256
 """Rows of more columns are not explained by replacing one after the other."""
 
@@ -47,21 +48,22 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
                 └────▶ held out ─────────────────────────▶ how often a normal row is as strange: p-value
 
     Each measure of strangeness is turned into the share of held-out rows that exceed it, and the logs of the shares
-    are averaged (Fisher's combination): no label, no weight and no unit enters. From 2,000 rows on a quarter is held
+    are averaged (Fisher's combination): no label, no weight and no unit enters. From 1,000 rows on a quarter is held
     out once, and p-values are exact for rows exchangeable with these; fewer rows are held out in turn (cross-conformal:
     P(p <= t) <= 2 t is proven, t is what is measured).
 
     Parameters
     ----------
     autoencoder : any autoencoder that learns without labels; it is judged by its own objective beside neighbours.
-        None: a denoising one (an overcomplete code, noise of half a standard deviation), 300 steps.
+        None: a denoising one (an overcomplete code, noise of half a standard deviation), 300 steps on large batches,
+        shared among the folds; of windows and pictures the usual one.
     contamination : "auto": a row is an anomaly if p <= alpha, which needs no guess. A share in [0, 0.5): as many of
         the training rows are called anomalies; 0: only what is stranger than every row held out.
     alpha : in (0, 1), share of normal rows that may be called anomalies.
     trim : in [0, 0.5), share of the training rows left out as suspect: those least similar to random samples of the
         others. For training data that are known to be contaminated.
     neighbors : int >= 1, k of the k nearest training rows.
-    folds : int >= 1, or "auto": 1 from 2,000 rows on, else 3.
+    folds : int >= 1, or "auto": 1 from 1,000 rows on, else 3.
     trainer, random_state : of the autoencoders.
 
     Attributes: ``offset_`` (decision_function = score_samples - offset_), ``n_calibration_`` (rows held out).
@@ -163,7 +165,7 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
         self._looked_at = rows
         made = self._base()
         if self.autoencoder is None:
-            made.trainer = _short(made.trainer, _learnt_from(made, rows))
+            made.trainer = _short(made.trainer, *_learnt_from(made, rows, self.facts_["folds"]))
         if self.autoencoder is None or self.autoencoder.random_state is None:
             made.random_state = seed
         return made
@@ -173,7 +175,8 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
         rows = bare(vars(self).get("_looked_at"))
         if is_frame(rows) or (isinstance(rows, ndarray) and rows.ndim == 2):
             size = max(2, min(WIDEST, rows.shape[1]))
-            return DenoisingAutoencoder(size, corruption=f"noise(std={NOISE})")
+            hidden: Any = (2 * WIDEST, WIDEST) if rows.shape[1] > MIDDLE else "auto"
+            return DenoisingAutoencoder(size, corruption=f"noise(std={NOISE})", hidden=hidden)
         return Autoencoder()
 
     def _keep(self, place: int, witness: Witness, found: ndarray) -> None:
@@ -364,16 +367,22 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
         return PyODAdapter(self)
 
 
-def _learnt_from(model: BaseAutoencoder, rows: Any) -> int:
-    """How many rows a model will see: windows, where rows are cut into them."""
+def _learnt_from(model: BaseAutoencoder, rows: Any, folds: int) -> tuple[int, ...]:
+    """Folds that share the steps, rows that a model will see, values of each: windows have steps of their own."""
     reader, held = model._reader(rows), bare(rows)
-    return len(reader.fit(held).places(held)[0]) if isinstance(reader, Windowed) else count_of(held)
+    if isinstance(reader, Windowed):
+        reader.fit(held)
+        return 1, len(reader.places(held)[0]), math.prod(reader.shape)
+    return folds, *np.shape(held)[:2]
 
 
-def _short(given: Trainer | None, rows: int) -> Trainer:
-    """A trainer of few steps on large batches, for what was not asked for."""
+def _short(given: Trainer | None, folds: int, rows: int, columns: int = 0) -> Trainer:
+    """A trainer of few steps on large batches, for what was not asked for; wide layers take plain steps."""
     made = Trainer(**(given or Trainer(validation=0.0)).get_params(deep=False))
     batch = min(BATCH, rows) if made.batch_size == "auto" else made.batch_size
     steps = 1 if batch == "full" else math.ceil(rows / int(batch))
-    epochs = math.ceil(STEPS / steps) if made.epochs == "auto" else made.epochs
+    total = max(STEPS // 5, STEPS // folds)
+    epochs = math.ceil(total / steps) if made.epochs == "auto" else made.epochs
+    if columns > WIDE and made.optimizer == "auto":
+        made.set_params(optimizer="adam", lr=3e-3 if made.lr == "auto" else made.lr)
     return made.set_params(batch_size=batch, epochs=epochs)

@@ -13,7 +13,7 @@ from ..core.errors import DataError
 from ..data import Series, SeriesProcessor, Source, is_frame, kind_of, objects, processor_for
 from ..data.sound_windows import SoundProcessor
 
-LARGE = 2000
+LARGE = 1000
 """From so many rows on one split is enough; fewer are each held out once, in turn."""
 SMALL_FOLDS = 3
 HELD = 0.25
