@@ -23,7 +23,7 @@ HOWS = ("mean", "max")
 
 
 def along_rows(
-    processor: Any, rows: Any, values: Float[ndarray, "m *w"], *, how: str = "mean", names: tuple[str, ...] = ("score",)
+    processor: Any, rows: Any, values: Float[ndarray, "m *w"], *, how: str = "mean", names: tuple[str, ...] = ()
 ) -> ndarray:
     """Values of windows on the rows' own axes: an object array of `Series`, one a row.
 
@@ -39,7 +39,7 @@ def along_rows(
     processor, rows : a processor that cuts windows, and what it cut.
     values : scores, or contributions of steps, in the order of the windows.
     how : "mean": smooth, an anomaly is highest where all windows around it are high; "max": nothing is averaged away.
-    names : of the channels of the result.
+    names : of the channels of the result; (): score, or x0, x1, …
 
     Raises `UsageError` for a processor that cuts no windows, `DataError` if ``values`` are not as many as windows.
 
@@ -73,6 +73,7 @@ def along_rows(
         given = values[window, np.clip((inside * steps).astype(np.int64), 0, steps - 1)]
     else:
         given = values[window]
+    names = names or (("score",) if given.ndim == 1 else ())
     whole = _pooled(given.reshape(len(given), -1), place, int(lengths.sum()), how)
     parts = np.split(whole, offset[1:])
     return objects(_as_series(part, row, grid, names) for part, row in zip(parts, rows, strict=True))
