@@ -20,6 +20,8 @@ from . import conformal
 from .held_out import stretches
 
 HOWS = ("mean", "max")
+FINEST = 128
+"""Parts of a window of sound that are told apart."""
 
 
 def along_rows(
@@ -106,20 +108,33 @@ def judged_steps(detector: Any, X: Any, below: float | None = None) -> ndarray:
     processor, rows = detector.processor_, bare(X)
     scores = detector.score_samples(X)
     anomaly = scores < (detector.offset_ if below is None else below)
-    found = [along_rows(processor, rows, -scores), along_rows(processor, rows, anomaly, how="max")]
-    names = ["score", "anomaly"]
-    if "neighbours" in detector.facts_["measures"]:
-        parts = detector.explain(X).contributions.reshape(len(scores), *processor.target_shape)
-        parts = parts * np.maximum(-scores, 0).reshape(-1, *(1,) * (parts.ndim - 1))
-        several = isinstance(processor, SeriesProcessor) and len(processor.columns) > 1
-        parts = parts if several else parts.reshape(*parts.shape[:2], -1).sum(2)
-        found.append(along_rows(processor, rows, parts))
-        names += [f"why {name}" for name in processor.columns] if several else ["why"]
+    names, parts = _why(detector, X, scores) if "neighbours" in detector.facts_["measures"] else ([], None)
+    judged = np.stack([-scores, anomaly], 1)
+    if parts is not None and isinstance(processor, SoundProcessor):  # on the axis of the parts
+        judged = np.repeat(judged[:, None], parts.shape[1], axis=1)
+    means, most = (along_rows(processor, rows, judged[..., place], how=how) for place, how in enumerate(HOWS))
+    why = along_rows(processor, rows, parts) if parts is not None else [None] * len(rows)
     return objects(
-        Series(np.concatenate([part.values for part in row], 1), row[0].time, tuple(names), row[0].name,
-               row[0].time_column)
-        for row in zip(*found, strict=True)
+        Series(
+            np.concatenate([part.values for part in row if part is not None], 1),
+            row[0].time, ("score", "anomaly", *names), row[0].name, row[0].time_column,
+        )
+        for row in zip(means, most, why, strict=True)
     )  # fmt: skip
+
+
+def _why(detector: Any, X: Any, scores: ndarray) -> tuple[list[str], ndarray]:
+    """What every step of every window contributes to its score (M, W), or by channel (M, W, C), and the names."""
+    processor = detector.processor_
+    parts = detector.explain(X).contributions.reshape(len(scores), *processor.target_shape)
+    parts = parts * np.maximum(-scores, 0).reshape(-1, *(1,) * (parts.ndim - 1))
+    if isinstance(processor, SeriesProcessor) and len(processor.columns) > 1:
+        return [f"why {name}" for name in processor.columns], parts
+    whole = parts.reshape(*parts.shape[:2], -1).sum(2)
+    if isinstance(processor, SoundProcessor) and whole.shape[1] > FINEST:
+        begins = np.linspace(0, whole.shape[1], FINEST, endpoint=False).astype(np.int64)
+        whole = np.add.reduceat(whole, begins, axis=1)
+    return ["why"], whole
 
 
 def steps_out_of_fold(detector: Any, X: Any) -> ndarray:
