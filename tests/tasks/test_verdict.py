@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import ttest_1samp
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -178,7 +179,8 @@ def test_tables_with_gaps_and_classifiers_without_weights() -> None:
     frame = pd.DataFrame(X, columns=list("abc"))
     frame["kind"] = np.where(y, "x", np.random.default_rng(0).choice(["x", "y"], len(y)))
     frame.loc[::7, "a"] = np.nan
-    found = verdict(frame, np.where(y, "rare", "usual"), sampler=BASE, ways=["density"], folds=2, repeats=1)
+    words, base = np.where(y, "rare", "usual"), clone(BASE).set_params(sampling_strategy={"rare": 25})
+    found = verdict(frame, words, sampler=base, ways=["density"], folds=2, repeats=1)
     assert "class weights" in found.scores and found.scores[OURS].mean() > 0.5
     near = KNeighborsClassifier(3)
     assert "class weights" not in verdict(X, y, None, near, sampler=BASE, ways=["density"], folds=2, repeats=1).scores

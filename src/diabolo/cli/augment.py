@@ -27,7 +27,7 @@ def augment(
             help="auto (all classes as large as the largest), minority, all, a share (0.5) or {'class': rows in all}.",
         ),
     ] = None,
-    how: Annotated[str | None, typer.Option("--how", help="Another way than at fit: interpolation, density, …")] = None,
+    how: Annotated[str | None, typer.Option("--how", help="Another way than at fit: density, interpolation, …")] = None,
     seed: Annotated[int, typer.Option("--seed", help="All randomness comes from it.", min=0)] = 0,
     force: ForceOpt = False,
 ) -> None:

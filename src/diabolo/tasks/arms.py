@@ -13,13 +13,13 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.utils.class_weight import compute_sample_weight
 
 from ..core.errors import DataError
-from .augment import AutoencoderSampler
+from .augment import WAYS, AutoencoderSampler
 from .cells import cells_of, joined, taken
 from .folds import folds_of
 from .oversample import interpolated, wanted
 
 TREES = 100
-FAMILY = {"interpolation": "codes", "density": "codes"}
+FAMILY = {"density": "told", "conditional": "told"}
 """Ways that share an autoencoder."""
 
 
@@ -29,13 +29,11 @@ def balanced_accuracy(truth: ndarray, said: ndarray) -> float:
     >>> balanced_accuracy(np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1]))
     0.8333333333333333
     """
-    hits = np.bincount(truth, said == truth)
-    counts = np.bincount(truth)
-    return float((hits[counts > 0] / counts[counts > 0]).mean())
+    return float(np.mean([(said[truth == value] == value).mean() for value in np.unique(truth)]))
 
 
 class Arms:
-    """Rows to learn from, and what a classifier says of others when it was taught by them in one way or another.
+    """Rows and classes to learn from, and what a classifier says of others when it was taught by them in some way.
 
     classifier : scikit-learn's, for rows as they are; None: a random forest on the encoded rows.
     base : the sampler's settings; fitted : one that learnt from these very rows already.
@@ -44,17 +42,16 @@ class Arms:
     def __init__(
         self,
         rows: Any,
-        places: ndarray,
+        y: ndarray,
         classifier: Any,
         base: AutoencoderSampler,
         seed: int,
         fitted: AutoencoderSampler | None = None,
     ) -> None:
-        self.rows, self.places, self.base, self.seed = rows, places, base, seed
+        self.rows, self.y, self.base, self.seed = rows, y, base, seed
         self.cells = cells_of(rows)
         self.encoded = classifier is None
         self.classifier = classifier if classifier is not None else RandomForestClassifier(TREES)
-        self.known = None if fitted is None else fitted._classes
         self.samplers: dict[str, AutoencoderSampler] = {} if fitted is None else {_family(base, fitted.how): fitted}
 
     # what is taught -----------------------------------------------------------------------------------------
@@ -64,12 +61,12 @@ class Arms:
         if arm == "made rows":
             return self._made(way)
         if arm not in ("SMOTE", "repeated rows"):
-            return self.rows, self.places
+            return self.rows, self.y
         random = np.random.default_rng(self.seed)
         values, known = self.cells.encode(self.rows)
-        rows, labels = self.rows, self.places
-        for place, n in self._wanted().items():
-            own = np.flatnonzero(self.places == place)
+        rows, labels = self.rows, self.y
+        for value, n in self._wanted():
+            own = np.flatnonzero(self.y == value)
             if arm == "repeated rows" or len(own) < 2:
                 more = taken(self.rows, own[random.integers(len(own), size=n)])
             else:
@@ -77,34 +74,31 @@ class Arms:
                 start = values[own[base]]
                 moved = start + share[:, None].astype(np.float32) * (values[own[other]] - start)
                 more = self.cells.decode(moved, known[own[base]])
-            rows, labels = joined(rows, more), np.concatenate([labels, np.full(n, place)])
+            rows, labels = joined(rows, more), np.concatenate([labels, np.full(n, value)])
         return rows, labels
 
-    def _wanted(self) -> dict[int, int]:
-        strategy = self.base.sampling_strategy
-        counts = np.bincount(self.places)
-        there = np.flatnonzero(counts)
-        strategy = strategy if isinstance(strategy, str | float) else "auto"
-        return {int(there[place]): n for place, n in wanted(strategy, there, counts[there]).items()}
+    def _wanted(self) -> list[tuple[Any, int]]:
+        """Classes to fill up, and how many rows each lacks."""
+        strategy, (values, counts) = self.base.sampling_strategy, np.unique(self.y, return_counts=True)
+        strategy = strategy(self.y) if callable(strategy) else strategy
+        return [(values[place], n) for place, n in wanted(strategy, values, counts).items()]
 
     def _made(self, way: str) -> tuple[Any, ndarray]:
-        sampler = self._sampler(way)
-        labels = self.places if self.known is None else self.known.values[self.places]
-        rows, labels = sampler.resample(self.rows, labels, how=way, random_state=self.seed)
-        return rows, labels if self.known is None else self.known.places(labels, len(labels))
+        rows, labels = self._sampler(way).resample(self.rows, self.y, how=way, random_state=self.seed)
+        return rows, labels
 
     def _sampler(self, way: str) -> AutoencoderSampler:
         """The fitted sampler for a way; ways that share an autoencoder share it."""
         family = _family(self.base, way)
         if family not in self.samplers:
             made = clone(self.base).set_params(how=way, random_state=self.seed)
-            self.samplers[family] = made.fit(self.rows, self.places)
+            self.samplers[family] = made.fit(self.rows, self.y)
         return self.samplers[family]
 
     # what is said -------------------------------------------------------------------------------------------
 
-    def predict(self, arm: str, rows: Any, way: str = "interpolation") -> ndarray | None:
-        """Places of the classes of other rows (M,); None where the classifier has no such arm."""
+    def predict(self, arm: str, rows: Any, way: str = WAYS[0]) -> ndarray | None:
+        """Classes of other rows (M,); None where the classifier has no such arm."""
         taught, labels = self.taught(arm, way)
         model = _seeded(clone(self.classifier), self.seed)
         extra: dict[str, Any] = {}
@@ -117,10 +111,10 @@ class Arms:
         said: ndarray = np.asarray(model.predict(self._input(rows)))
         return said
 
-    def score(self, arm: str, rows: Any, places: ndarray, way: str = "interpolation") -> float | None:
+    def score(self, arm: str, rows: Any, y: ndarray, way: str = WAYS[0]) -> float | None:
         """Balanced accuracy on other rows."""
         said = self.predict(arm, rows, way)
-        return None if said is None else balanced_accuracy(places, said)
+        return None if said is None else balanced_accuracy(y, said)
 
     def _input(self, rows: Any) -> Any:
         if not self.encoded:
@@ -138,12 +132,14 @@ class Arms:
         if len(ways) == 1:
             return ways[0]
         scores: dict[str, list[float]] = {way: [] for way in ways}
-        for number, (train, test) in enumerate(folds_of(self.places, groups, inner, self.seed)):
+        for number, (train, test) in enumerate(
+            folds_of(np.unique(self.y, return_inverse=True)[1], groups, inner, self.seed)
+        ):
             classifier = None if self.encoded else self.classifier
-            arms = Arms(taken(self.rows, train), self.places[train], classifier, self.base, self.seed + number)
+            arms = Arms(taken(self.rows, train), self.y[train], classifier, self.base, self.seed + number)
             for way in list(scores):
                 try:
-                    score = arms.score("made rows", taken(self.rows, test), self.places[test], way)
+                    score = arms.score("made rows", taken(self.rows, test), self.y[test], way)
                 except DataError as error:
                     del scores[way]
                     why = error

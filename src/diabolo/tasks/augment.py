@@ -24,7 +24,7 @@ from .classes import Classes
 from .latent_draws import around, between, from_generator, told
 from .oversample import wanted
 
-WAYS = ("interpolation", "density", "conditional", "ae-gan")
+WAYS = ("density", "interpolation", "conditional", "ae-gan")
 KEPT = 5000
 """Rows of a class, at most, whose codes are kept to start from."""
 
@@ -43,11 +43,12 @@ class AutoencoderSampler(TaskModel):
     Parameters
     ----------
     autoencoder : any autoencoder that learns without labels, or is told the class. None: the one that suits ``how``.
-    how : where z comes from. "interpolation": between z_i and a code near it, of the class (SMOTE in codes).
-        "density": a kernel density of the class's codes whose covariance leans on that of the other classes, the more
-        the fewer rows the class has; one row is enough. "conditional": the prior of a `ConditionalVAE`, told the class
-        (row i is then any of the class). "ae-gan": the generator of an `AEGAN`, those of its codes that a linear
-        discriminant gives to the class.
+    how : where z comes from. "density": a kernel density of the class's codes whose covariance leans on that of the
+        other classes, the more the fewer rows the class has; one row is enough. Its autoencoder is a `ConditionalVAE`:
+        told the class, its codes hold what rows of all classes have in common, so that a rare class learns from the
+        others how rows vary. "interpolation": between z_i and a code near it, of the class (SMOTE in codes), of an
+        `Autoencoder`. "conditional": the prior of a `ConditionalVAE` (row i is then any of the class). "ae-gan": the
+        generator of an `AEGAN`, those of its codes that a linear discriminant gives to the class.
     sampling_strategy : "auto" (all classes get as many rows as the largest), "minority", "not minority", "all"; a
         float (two classes: smallest / largest); a dict class -> rows in all; or a function of y giving a dict.
     k_neighbors : int >= 1; near codes for "interpolation", fewer where the class has fewer rows.
@@ -76,7 +77,7 @@ class AutoencoderSampler(TaskModel):
         self,
         autoencoder: BaseAutoencoder | None = None,
         *,
-        how: str = "interpolation",
+        how: str = "density",
         sampling_strategy: Any = "auto",
         k_neighbors: int = 5,
         trainer: Trainer | None = None,
@@ -136,8 +137,8 @@ class AutoencoderSampler(TaskModel):
         from ..estimators.composed import Autoencoder
         from ..estimators.conditional import ConditionalVAE
 
-        made: dict[str, type[BaseAutoencoder]] = {"conditional": ConditionalVAE, "ae-gan": AEGAN}
-        return made.get(self.how, Autoencoder)()
+        made: dict[str, type[BaseAutoencoder]] = {"interpolation": Autoencoder, "ae-gan": AEGAN}
+        return made.get(self.how, ConditionalVAE)()
 
     def _keep(self, model: BaseAutoencoder, rows: Any, places: ndarray) -> None:
         """Codes of rows to start from, and what their codes do not hold of them."""

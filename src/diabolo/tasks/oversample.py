@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
@@ -13,7 +13,7 @@ from sklearn.neighbors import NearestNeighbors
 from ..core.errors import DataError, UsageError, out_of_range, unknown
 
 STRATEGIES = ("auto", "minority", "not majority", "not minority", "all")
-Strategy = str | float | Mapping[Any, int] | Callable[[ndarray], Mapping[Any, int]]
+Strategy = str | float | Mapping[Any, int]
 
 
 def wanted(strategy: Strategy, classes: ndarray, counts: ndarray) -> dict[int, int]:
@@ -21,7 +21,7 @@ def wanted(strategy: Strategy, classes: ndarray, counts: ndarray) -> dict[int, i
 
     ``strategy``, as imbalanced-learn has it: "auto" or "not majority" (every class but the largest gets as many rows
     as that one), "minority" (the smallest alone), "not minority", "all"; a float (two classes: the share
-    smallest / largest that is to be); a mapping class -> rows in all; or a function of the counts giving one.
+    smallest / largest that is to be); or a mapping class -> rows in all.
     Raises `UsageError` for what is none of these, `DataError` for fewer rows than a class has already.
 
     >>> wanted("auto", np.array(["a", "b", "c"]), np.array([10, 4, 1]))
@@ -31,8 +31,6 @@ def wanted(strategy: Strategy, classes: ndarray, counts: ndarray) -> dict[int, i
     >>> wanted(0.5, np.array([0, 1]), np.array([8, 2]))
     {1: 2}
     """
-    if callable(strategy):
-        strategy = strategy(counts)
     if isinstance(strategy, Mapping):
         return _asked(strategy, classes, counts)
     if isinstance(strategy, Real) and not isinstance(strategy, bool):

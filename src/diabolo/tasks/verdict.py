@@ -63,7 +63,7 @@ def verdict(
     classifier: Any = None,
     *,
     sampler: AutoencoderSampler | None = None,
-    ways: Sequence[str] = ("interpolation", "density", "conditional"),
+    ways: Sequence[str] = ("density", "interpolation"),
     folds: int = 5,
     repeats: int = 2,
     inner: int = 2,
@@ -104,6 +104,7 @@ def verdict(
     rows, _ = as_rows(X)
     known = Classes.learn(y)
     places = known.places(y, len(rows))
+    labels = known.values[places]
     base = sampler if sampler is not None else AutoencoderSampler()
     if not ways:
         raise UsageError("ways must name at least one way to make rows; got none.")
@@ -111,11 +112,11 @@ def verdict(
     chosen, ratios = [], []
     for number, (train, test) in enumerate(_all_folds(places, groups, folds, repeats, random_state)):
         seed = random_state + 1000 * (number + 1)
-        arms = Arms(taken(rows, train), places[train], classifier, base, seed)
+        arms = Arms(taken(rows, train), labels[train], classifier, base, seed)
         within = None if groups is None else np.asarray(groups)[train]
         way = arms.choose(ways, within, inner)
         for name in (*ARMS, OURS):
-            score = arms.score(name, taken(rows, test), places[test], way)
+            score = arms.score(name, taken(rows, test), labels[test], way)
             if score is not None:
                 found.setdefault(name, []).append(score)
         chosen.append(way)
@@ -196,12 +197,12 @@ def held_out(model: AutoencoderSampler, learn: Source, held: Source, *, seed: in
     """A quick look: a forest taught by ``learn`` in each way, on the held rows; one split, so wide intervals."""
     (rows, y), (test, asked) = as_rows(learn), as_rows(held)
     known = model._classes
-    places, truth = known.places(y, len(rows)), known.places(asked, len(test))
+    labels, truth = known.values[known.places(y, len(rows))], known.places(asked, len(test))
     if len(rows) > MOST:
         some = np.random.default_rng(seed).choice(len(rows), MOST, replace=False)
-        rows, places = taken(rows, some), places[some]
-    arms = Arms(rows, places, None, model, seed, fitted=model)
-    hits = {name: _hits(arms, name, test, truth, model.how) for name in (OURS, *ARMS)}
+        rows, labels = taken(rows, some), labels[some]
+    arms = Arms(rows, labels, None, model, seed, fitted=model)
+    hits = {name: _hits(arms, name, test, known.values[truth], model.how) for name in (OURS, *ARMS)}
     spans = {name: recall_interval(values, truth, seed) for name, values in hits.items()}
     gains = {name: recall_interval(hits[OURS] - hits[name], truth, seed) for name in ("nothing", "SMOTE")}
     lines = [(name, f"{100 * s.value:.1f} %", f"{100 * s.low:.1f} to {100 * s.high:.1f}") for name, s in spans.items()]
