@@ -53,9 +53,7 @@ def along_rows(
     >>> along_rows(processor, rows, np.array([[0.0, 0.0, 5.0], [1.0, 0.0, 0.0]]))[0].values.ravel().tolist()
     [0.0, 0.0, 3.0, 0.0, 0.0]
     """
-    if not isinstance(processor, Windowed):
-        name = vars(type(processor)).get("part_name")
-        raise UsageError(f"processor {name!r} cuts no windows: its scores are of rows already.")
+    _must_cut(processor)
     if how not in HOWS:
         raise unknown("how", how, HOWS)
     number, start, stop = processor.places(rows)
@@ -79,6 +77,13 @@ def along_rows(
     whole = _pooled(given.reshape(len(given), -1), place, int(lengths.sum()), how)
     parts = np.split(whole, offset[1:])
     return objects(_as_series(part, row, grid, names) for part, row in zip(parts, rows, strict=True))
+
+
+def _must_cut(processor: Any) -> None:
+    """Raise `UsageError` for a processor whose rows are no windows."""
+    if not isinstance(processor, Windowed):
+        name = vars(type(processor)).get("part_name")
+        raise UsageError(f"processor {name!r} cuts no windows: its scores are of rows already.")
 
 
 def judged_steps(detector: Any, X: Any, below: float | None = None) -> ndarray:
@@ -106,6 +111,7 @@ def judged_steps(detector: Any, X: Any, below: float | None = None) -> ndarray:
     (('score', 'anomaly', 'why'), 200)
     """
     processor, rows = detector.processor_, bare(X)
+    _must_cut(processor)
     scores = detector.score_samples(X)
     anomaly = scores < (detector.offset_ if below is None else below)
     names, parts = _why(detector, X, scores) if "neighbours" in detector.facts_["measures"] else ([], None)
