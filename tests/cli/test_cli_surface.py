@@ -26,7 +26,7 @@ COMMANDS = {
     "reconstruct": f"MODEL DATA --out -o {DATA} --force",
     "score": f"MODEL DATA --out -o {DATA} --force",
     "predict": f"MODEL DATA --out -o {DATA} --force",
-    "detect": f"MODEL DATA --out -o --alpha --contamination {DATA} --force",
+    "detect": f"MODEL DATA --out -o --alpha --contamination --steps --against {DATA} --json --force",
     "cluster": f"MODEL DATA --out -o {DATA} --force",
     "sample": "MODEL N --out -o --class --where --quality --seed --force",
     "augment": f"MODEL DATA --out -o --strategy --how --seed {DATA} --force",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -102,3 +103,50 @@ def test_the_windows_of_a_series(run: Run, tmp_path: Path) -> None:
     worst = found.loc[found["score"].idxmax()]
     assert late["time"].iloc[70] <= worst["start"] and worst["end"] <= late["time"].iloc[130]
     assert worst["reason_1"].startswith("value at step ")
+
+
+def test_the_steps_of_a_series(run: Run, fails: Run, made: Path, tmp_path: Path) -> None:
+    step = np.arange(900)
+    frame = pd.DataFrame(
+        {"time": step * 0.5, "value": np.sin(step / 4) + 0.05 * np.random.default_rng(0).normal(size=900)}
+    )
+    frame.iloc[:700].to_csv(tmp_path / "train.csv", index=False)
+    late = frame.iloc[700:].copy()
+    late.iloc[90:110, 1] = 3.0
+    late.to_csv(tmp_path / "new.csv", index=False)
+    words = ("--time", "time", "--processor", "series(window=20)", "--epochs", 40, "--holdout", 0)
+    assert run("fit", tmp_path / "train.csv", "--task", "detect", "--out", tmp_path / "m", *words).exit_code == 0
+    out = tmp_path / "found.csv"
+    assert run("detect", tmp_path / "m", tmp_path / "new.csv", "--out", out, "--steps", "--alpha", 0.2).exit_code == 0
+    found = pd.read_csv(out)
+    assert list(found) == ["time", "score", "anomaly", "why"] and found["time"].tolist() == late["time"].tolist()
+    assert 85 <= found["score"].idxmax() <= 115 and found["anomaly"][90:110].all()
+    assert 90 <= found["why"].idxmax() < 110
+    assert "cuts no windows" in fails(2, "detect", made / "m", made / "new.csv", "--out", tmp_path / "o.csv", "--steps")
+
+
+def test_drift_is_printed(run: Run, fails: Run, made: Path, models: Path, tmp_path: Path) -> None:
+    customers(300, 5).to_csv(tmp_path / "same.csv", index=False)
+    changed = customers(300, 6)
+    changed["job"] = "smith"
+    changed.to_csv(tmp_path / "changed.csv", index=False)
+    same = run("detect", made / "m", tmp_path / "same.csv", "--against", made / "train.csv")
+    assert same.exit_code == 0 and "no drift found at 5 %" in same.stdout
+    told = run("detect", made / "m", tmp_path / "changed.csv", "--against", made / "train.csv", "--alpha", 0.01)
+    assert told.exit_code == 0 and "drift at 1 %" in told.stdout and "job ('" in told.stdout
+    assert "changed.csv against train.csv: 300 rows, 600 of the reference" in told.stdout
+    as_json = run("detect", made / "m", tmp_path / "changed.csv", "--against", made / "train.csv", "--json")
+    found = json.loads(as_json.stdout)
+    assert found["drifted"] is True and found["columns"][0]["name"] == "job"
+    out = tmp_path / "both.csv"
+    both = run("detect", made / "m", tmp_path / "changed.csv", "--against", made / "train.csv", "--out", out)
+    assert both.exit_code == 0 and len(pd.read_csv(out)) == 300 and "drift at" in both.stdout
+    assert "--against" in fails(2, "detect", made / "m", tmp_path / "same.csv")
+    assert "--against" in fails(2, "detect", made / "m", tmp_path / "same.csv", "--out", out, "--json", "--force")
+
+
+def test_drift_takes_any_model(run: Run, tmp_path: Path) -> None:
+    customers(200, 0).to_csv(tmp_path / "a.csv", index=False)
+    run("fit", tmp_path / "a.csv", "--key", "id", "--out", tmp_path / "m", "--epochs", 2)
+    result = run("detect", tmp_path / "m", tmp_path / "a.csv", "--against", tmp_path / "a.csv")
+    assert result.exit_code == 0 and "no drift found" in result.stdout

@@ -13,7 +13,7 @@ from scipy.sparse import issparse
 from sklearn.base import OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ..core import register
+from ..core import Windowed, register
 from ..core.errors import UsageError, out_of_range
 from ..data import Source, Stored, TableProcessor, align, is_frame, kind_of, processor_for
 from ..data import open as open_source
@@ -25,7 +25,7 @@ from ..train import Trainer
 from . import conformal
 from .base import Assessment, TaskModel
 from .evidence import Witness
-from .held_out import count_of, pairs, taken
+from .held_out import count_of, pairs, same_windows, taken
 from .pyod import PyODAdapter
 from .reasons import Reasons, by_column, by_replacing, column_names, nearest_normal, shared, weighed
 from .suspects import least_similar
@@ -55,7 +55,8 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
     Parameters
     ----------
     autoencoder : any autoencoder that learns without labels; it is judged by its own objective beside neighbours.
-        None: a denoising one (an overcomplete code, noise of half a standard deviation), 300 steps on large batches, shared among the folds.
+        None: a denoising one (an overcomplete code, noise of half a standard deviation), 300 steps on large batches,
+        shared among the folds; of windows and pictures the usual one.
     contamination : "auto": a row is an anomaly if p <= alpha, which needs no guess. A share in [0, 0.5): as many of
         the training rows are called anomalies; 0: only what is stranger than every row held out.
     alpha : in (0, 1), share of normal rows that may be called anomalies.
@@ -149,7 +150,7 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
 
     def _learn(self, rows: Any, seed: int) -> None:
         """One autoencoder and its witness a fold."""
-        parts = pairs(rows, self.folds, seed)
+        parts = pairs(same_windows(rows), self.folds, seed)
         self.facts_ = {"rows": count_of(bare(rows)), "folds": len(parts)}
         for place, (learn, kept) in enumerate(parts):
             model = self._member(f"fold-{place}", self._made(learn, seed + place), learn)
@@ -164,7 +165,7 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
         self._looked_at = rows
         made = self._base()
         if self.autoencoder is None:
-            made.trainer = _short(made.trainer, self.facts_["folds"], *np.shape(bare(rows))[:2])
+            made.trainer = _short(made.trainer, *_learnt_from(made, rows, self.facts_["folds"]))
         if self.autoencoder is None or self.autoencoder.random_state is None:
             made.random_state = seed
         return made
@@ -364,6 +365,15 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
     def as_pyod(self) -> PyODAdapter:
         """This detector with PyOD's signs and attributes: higher is stranger, 1 is an outlier."""
         return PyODAdapter(self)
+
+
+def _learnt_from(model: BaseAutoencoder, rows: Any, folds: int) -> tuple[int, ...]:
+    """Folds that share the steps, rows that a model will see, values of each: windows have steps of their own."""
+    reader, held = model._reader(rows), bare(rows)
+    if isinstance(reader, Windowed):
+        reader.fit(held)
+        return 1, len(reader.places(held)[0]), math.prod(reader.shape)
+    return folds, *np.shape(held)[:2]
 
 
 def _short(given: Trainer | None, folds: int, rows: int, columns: int = 0) -> Trainer:
