@@ -19,6 +19,8 @@ from .folds import folds_of
 from .oversample import interpolated, wanted
 
 TREES = 100
+FAMILY = {"density": "told", "conditional": "told"}
+"""Ways that share an autoencoder."""
 
 
 def balanced_accuracy(truth: ndarray, said: ndarray) -> float:
@@ -86,7 +88,7 @@ class Arms:
         return rows, labels
 
     def _sampler(self, way: str) -> AutoencoderSampler:
-        """The fitted sampler for a way; all ways share an autoencoder that was given."""
+        """The fitted sampler for a way; ways that share an autoencoder share it."""
         family = _family(self.base, way)
         if family not in self.samplers:
             made = clone(self.base).set_params(how=way, random_state=self.seed)
@@ -152,7 +154,7 @@ class Arms:
 
 
 def _family(base: AutoencoderSampler, way: str) -> str:
-    return "given" if base.autoencoder is not None else way
+    return "given" if base.autoencoder is not None else FAMILY.get(way, way)
 
 
 def _seeded(model: Any, seed: int) -> Any:

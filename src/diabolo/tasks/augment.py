@@ -25,8 +25,6 @@ from .latent_draws import around, between, from_generator, told
 from .oversample import wanted
 
 WAYS = ("density", "interpolation", "conditional", "ae-gan")
-HOLDS_MORE = 0.1
-"""Weight of the KL term where no prior is drawn from: the code may hold more of a row, so less stays with row i."""
 KEPT = 5000
 """Rows of a class, at most, whose codes are kept to start from."""
 
@@ -139,8 +137,6 @@ class AutoencoderSampler(TaskModel):
         from ..estimators.composed import Autoencoder
         from ..estimators.conditional import ConditionalVAE
 
-        if self.how == "density":
-            return ConditionalVAE(beta=HOLDS_MORE)
         made: dict[str, type[BaseAutoencoder]] = {"interpolation": Autoencoder, "ae-gan": AEGAN}
         return made.get(self.how, ConditionalVAE)()
 
