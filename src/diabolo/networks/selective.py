@@ -69,8 +69,8 @@ class Selective(Network):
         scaled: bool = False,
         hidden: Sequence[int] = (),
         activation: str = "silu",
-        warm: float = 10.0,
-        cooling: Any = "exponential(final=0.01)",
+        warm: float = 1.0,
+        cooling: Any = "exponential(final=0.1)",
     ) -> None:
         if way not in WAYS:
             raise unknown("way", way, WAYS)
@@ -278,6 +278,7 @@ class ColumnDecoder(Decoder, Centred, FromData):
         with torch.no_grad():
             self.line.last.bias.copy_(value.flatten())
 
+    @torch.no_grad()
     def begin(self, module: AutoencoderModule, batch: Batch) -> None:
         target = batch.target.flatten(1)
         if self.scaled:

@@ -17,6 +17,7 @@ from ..core import Batch, Spec, register
 from ..core.errors import DataError, out_of_range, require, unknown
 from ..data import Source, Stored, TableProcessor, is_frame
 from ..data import open as open_source
+from ..data.limits import check_finite
 from ..estimators.base import BaseAutoencoder
 from ..estimators.composed import Autoencoder
 from ..estimators.from_disk import few
@@ -50,7 +51,8 @@ class AutoencoderSelector(SelectorMixin, TaskModel):
 
         row ──the columns kept──▶ transform ──decoder──▶ inverse_transform: the whole row
 
-    One network finds the columns; a second one, on these columns alone, learns to rebuild the row from them. Numbers
+    One network finds the columns; a second one, on these columns alone, learns to rebuild the row from them. It does so
+    from the columns that linear correlations name, too; what rebuilds the validation rows better stays. Numbers
     count in units of their deviation, a categorical column as one feature. Of columns that say the same one is kept.
 
     Parameters
@@ -65,8 +67,9 @@ class AutoencoderSelector(SelectorMixin, TaskModel):
     ``transform``: the kept columns as they are, a DataFrame of a DataFrame. ``inverse_transform``: all columns, those
     left out by the decoder (scikit-learn's own selectors give zeros), the kept ones as given.
 
-    Attributes after ``fit``: ``rebuilt_`` (for each column left out its R² on rows held out of both trainings, and the
-    kept columns that carry it), ``autoencoder_`` (the network that rebuilds). Rows on disk: a sample is learnt from.
+    Attributes after ``fit``: ``kept_names``; ``rebuilt_`` (for each column left out its R² on rows held out of all
+    trainings, and the kept columns that carry it); ``autoencoder_`` (the network that rebuilds); ``facts_``
+    ("found_by": what found the columns). Of rows on disk a sample is learnt from.
 
     Raises `DataError` for rows that are neither a table nor an array (N, F), `UsageError` for values out of range.
 
@@ -106,12 +109,8 @@ class AutoencoderSelector(SelectorMixin, TaskModel):
         seen = Columns(fitted_processor(learn), learn)
         products = correlations(seen.x, seen.owner)
         count, why = self._count(products, seen.owner)
-        kept = list(range(seen.count))
-        if count < seen.count:
-            kept = sorted(choice.settled(self._ranking(learn, seen, count), products, seen.owner, count))
-        self.arrays_["kept"] = np.array(kept)
-        self.facts_.update(columns=seen.count, n_features=len(kept), why=why, held=0 if held is None else len(held))
-        model = self._member("rebuilder", self._rebuilder(seen, kept), learn)
+        self.facts_.update(columns=seen.count, n_features=count, why=why, held=0 if held is None else len(held))
+        model = self._settle(learn, seen, products, count)
         self._look(model, seen, learn if held is None else held)
         return self
 
@@ -157,6 +156,23 @@ class AutoencoderSelector(SelectorMixin, TaskModel):
         allowed = f"an int from 1 to {columns} (the columns), a share in (0, 1] or 'auto'"
         raise out_of_range("n_features", allowed, asked)
 
+    def _settle(self, learn: Any, seen: Columns, products: np.ndarray, count: int) -> BaseAutoencoder:
+        """The network that rebuilds all columns best: from those that were learnt, or from those correlations name."""
+        if count == seen.count:
+            self.arrays_["kept"], self.facts_["found_by"] = np.arange(count), "nothing to choose"
+            return self._member("rebuilder", self._rebuilder(seen, list(range(count))), learn)
+        ranking = self._ranking(learn, seen, count)
+        tried = {self.how: choice.settled(ranking, products, seen.owner, count),
+                 "correlations": choice.greedy(products, seen.owner, count)}  # fmt: skip
+        fitted: dict[str, BaseAutoencoder] = {}
+        for name, columns in tried.items():
+            if sorted(columns) not in [sorted(tried[other]) for other in fitted]:
+                fitted[name] = self._member(name, self._rebuilder(seen, sorted(columns)), learn)
+        best = min(fitted, key=lambda name: _validated(fitted[name]))
+        self.arrays_["kept"], self.facts_["found_by"] = np.array(sorted(tried[best])), best
+        self.models_ = {"rebuilder": fitted[best]}
+        return fitted[best]
+
     def _ranking(self, learn: Any, seen: Columns, count: int) -> list[int]:
         """Columns that the first network picks, most certain first."""
         model = self._member("finder", self._finder(seen, count), learn)
@@ -179,7 +195,7 @@ class AutoencoderSelector(SelectorMixin, TaskModel):
         made.n_components = count * seen.width
         if self.how == "group":
             made.n_components = count if given.n_components == "auto" else given.n_components
-            weight = Spec("linear", start=0.0, end=1e-3 * seen.count**0.5, share=0.3)
+            weight = Spec("linear", start=0.0, end=0.03 * seen.count**0.5, share=0.3)
             known = {"columns": seen.kinds, "indicators": seen.indicators}
             made.penalties = (*given.penalties, Spec("column-sparsity", weight=weight, power=0.5, **known))
         trainer = made.trainer if made.trainer is not None else Trainer()
@@ -202,7 +218,9 @@ class AutoencoderSelector(SelectorMixin, TaskModel):
         return made
 
     def _network(self, given: Autoencoder, seen: Columns, **way: Any) -> Autoencoder:
-        hidden = (min(256, max(64, 2 * seen.count)),) if given.hidden == "auto" else tuple(given.hidden)
+        hidden = tuple(given.hidden) if given.hidden != "auto" else (min(256, max(64, 2 * seen.count)),)
+        if given.hidden == "auto" and way["way"] == "group":
+            hidden = ()  # norms of weights say more of a column where nothing follows them
         spec = Spec(
             "selective", **way, columns=seen.kinds, indicators=seen.indicators, scaled=seen.scaled, hidden=hidden
         )
@@ -275,6 +293,7 @@ class AutoencoderSelector(SelectorMixin, TaskModel):
         kept = self.arrays_["kept"]
         if is_frame(rows):
             return rows[self.kept_names] if isinstance(self.processor_, TableProcessor) else rows.iloc[:, kept]
+        check_finite(rows)
         return rows[:, kept]
 
     def inverse_transform(self, X: Any) -> Any:
@@ -321,3 +340,9 @@ class AutoencoderSelector(SelectorMixin, TaskModel):
             found[name] = choice.lost(target, recon, seen.owner, spread, known)
         ours = choice.lost(target, recon_of(self.autoencoder_, batch), seen.owner, spread, known)
         return judged(found, methods, np.where(self._get_support_mask(), 0.0, ours), seed)
+
+
+def _validated(model: BaseAutoencoder) -> float:
+    """The lowest loss on validation rows; without such rows all are alike."""
+    found = [record["validation"]["loss"] for record in model.history_ if record["validation"] is not None]
+    return min(found, default=0.0)
