@@ -78,7 +78,7 @@ def no_code(teach: pd.DataFrame, seed: int) -> pd.DataFrame:
     reader = TableProcessor(ranks=True).fit(X)
     values = reader.encode(X)["x"].numpy()
     hood = Neighbourhood.of(values, np.zeros((len(X), 1), np.float32), teach["y"].to_numpy(), 20)
-    made, _ = hood.draw(draw.permutation(len(X)), np.ones(2), draw)
+    made, _ = hood.draw(draw.permutation(len(X)), draw)
     index = np.random.default_rng(seed).permutation(len(X))
     return reader.invert(torch.from_numpy(made)).assign(y=teach["y"].to_numpy()[index])
 

@@ -165,14 +165,14 @@ def taught(real: Any, synthetic: Any, holdout: Any, target: Any, seed: int) -> t
     """The measure, and what a boosted forest scores on held-out rows, taught by synthetic and by real rows."""
     if target is None or holdout is None:
         return "", float("nan"), float("nan")
-    if target not in real.columns:
-        raise unknown("target", target, map(str, real.columns))
-    numeric = ordered(real[target]) and real[target].nunique() > CLASSES
-    reader = TableProcessor().fit(real.drop(columns=target))
+    if target not in holdout.columns:
+        raise unknown("target", target, map(str, holdout.columns))
+    numeric = ordered(holdout[target]) and holdout[target].nunique() > CLASSES
+    reader = TableProcessor().fit((synthetic if real is None else real).drop(columns=target))
     test = _learnable(holdout, reader, target, numeric)
-    classes = np.unique(test[1]) if not numeric else test[1]
-    measure = "R2" if numeric else "AUROC" if len(classes) == 2 else "balanced accuracy"
-    found = [_judged(_learnable(rows, reader, target, numeric), test, measure, seed) for rows in (synthetic, real)]
+    measure = "R2" if numeric else "AUROC" if len(np.unique(test[1])) == 2 else "balanced accuracy"
+    found = [float("nan") if rows is None else _judged(_learnable(rows, reader, target, numeric), test, measure, seed)
+             for rows in (synthetic, real)]  # fmt: skip
     return measure, found[0], found[1]
 
 
