@@ -284,7 +284,7 @@ class AutoencoderGenerator(TaskModel):
         """
         target = self.facts_["target"]
         of_class = target is not None and target["classes"] and all(c.column == target["name"] for c in found)
-        chosen: list[ndarray] = []
+        chosen: list[ndarray | None] = []
 
         def rows(few: bool) -> ndarray | None:
             if not (of_class or (few and self.facts_["density"] == "neighbours")):
@@ -295,12 +295,13 @@ class AutoencoderGenerator(TaskModel):
 
         return rows
 
-    def _of_class(self, found: list[Condition]) -> ndarray:
-        """Which rows, or Gaussians, are of the classes that satisfy the conditions."""
+    def _of_class(self, found: list[Condition]) -> ndarray | None:
+        """Which rows, or Gaussians, are of the classes that satisfy the conditions; None: none is."""
         group = self._density.group
         names, first = np.unique(group, return_index=True)
         data = np.zeros((len(names), sum(self._parts.widths)))
-        return np.flatnonzero(np.isin(group, names[satisfied(self._inverted(data, group[first]), found)]))
+        fits = np.flatnonzero(np.isin(group, names[satisfied(self._inverted(data, group[first]), found)]))
+        return fits if len(fits) else None
 
     def _nearest(self, found: list[Condition]) -> ndarray:
         """Which rows satisfy the conditions; where none does, those that are nearest to them."""
