@@ -7,7 +7,20 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import DataArg, ForceOpt, ModelArg, OutOpt, Reading, autoencoder, bar, read, reads_data, tell, tell_damage
+from .options import (
+    DataArg,
+    ForceOpt,
+    ModelArg,
+    OutOpt,
+    Reading,
+    autoencoder,
+    bar,
+    of_a_frame,
+    read,
+    reads_data,
+    tell,
+    tell_damage,
+)
 
 USERS = 512
 """Users whose scores of all items are held at a time."""
@@ -27,7 +40,7 @@ def encode(model: ModelArg, data: DataArg, out: OutOpt, reading: Reading, force:
         found = fitted.transform(piece)
         return found if out.suffix == ".npy" else found.reshape(len(found), -1)
 
-    _over(out, codes, source, force, "code", fitted)
+    over(out, codes, source, force, "code", fitted)
 
 
 @reads_data
@@ -41,7 +54,7 @@ def reconstruct(model: ModelArg, data: DataArg, out: OutOpt, reading: Reading, f
     if source.modality == "interactions" and out.suffix != ".npy":
         _write(out, _recommended(fitted, source), None, force, "recommendation")
         return
-    _over(out, lambda piece: _named(fitted, fitted.reconstruct(piece), out), source, force, "row", fitted)
+    over(out, lambda piece: _named(fitted, fitted.reconstruct(piece), out), source, force, "row", fitted)
 
 
 @reads_data
@@ -54,7 +67,7 @@ def score(model: ModelArg, data: DataArg, out: OutOpt, reading: Reading, force: 
         found = -fitted.score_samples(piece)
         return found if out.suffix == ".npy" else _frame(out, {"error": found})
 
-    _over(out, errors, source, force, "error", fitted)
+    over(out, errors, source, force, "error", fitted)
 
 
 @reads_data
@@ -72,7 +85,7 @@ def predict(model: ModelArg, data: DataArg, out: OutOpt, reading: Reading, force
         named = {f"p_{name}": odds[place] for place, name in enumerate(fitted.labels_.classes)} if len(odds) else {}
         return _frame(out, {"prediction": found, **named})
 
-    _over(out, said, source, force, "prediction", fitted)
+    over(out, said, source, force, "prediction", fitted)
 
 
 def _frame(out: Path, columns: dict[str, Any]) -> Any:
@@ -172,15 +185,16 @@ def _recommended(model: Any, source: Any) -> Any:
 
 def _named(model: Any, rows: Any, out: Path) -> Any:
     """Rows with the names of their columns, for a table that the model took as an array."""
-    columns = model.metrics_.get("data", {}).get("columns")
-    if not columns or out.suffix == ".npy" or model.metrics_["data"].get("as_") == "series":
+    data = model.metrics_.get("data", {})
+    columns = data.get("columns", of_a_frame(model))
+    if not columns or out.suffix == ".npy" or data.get("as_") == "series":
         return rows
     from ..core.errors import require
 
     return require("pandas", "table", f"writing {out.suffix}").DataFrame(rows, columns=columns)
 
 
-def _over(out: Path, function: Any, source: Any, force: bool, what: str, model: Any) -> None:
+def over(out: Path, function: Any, source: Any, force: bool, what: str, model: Any) -> None:
     """Write ``function`` of DATA: at once, or piece by piece where DATA stays on disk."""
     from ..data import Stored, write_parts
     from ..estimators.from_disk import pieces

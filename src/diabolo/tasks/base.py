@@ -115,9 +115,7 @@ class TaskModel(BaseEstimator, ABC):
 
     def _member(self, name: str, model: BaseAutoencoder, X: Any, y: Any = None) -> BaseAutoencoder:
         """Fit one more autoencoder and keep it under a name; its checkpoint, where there is one, is its own."""
-        trainer = Trainer(**(model.trainer or Trainer()).get_params(deep=False))
-        trainer.callbacks = tuple(_of_member(callback, name) for callback in trainer.callbacks)
-        given, model.trainer, self._shown = model.trainer, trainer, model
+        given, model.trainer, self._shown = model.trainer, of_member(model.trainer or Trainer(), name), model
         try:
             self.models_[name] = model.fit(X, y)
         finally:
@@ -197,8 +195,14 @@ class TaskModel(BaseEstimator, ABC):
         return made
 
 
-def _of_member(callback: Any, name: str) -> Any:
-    """A checkpoint beside the others, of the member's own name; any other callback as it is."""
+def of_member(trainer: Trainer, name: str) -> Trainer:
+    """A copy of a trainer whose checkpoint lies beside the others, under a name of its own."""
+    made = Trainer(**trainer.get_params(deep=False))
+    made.callbacks = tuple(_named(callback, name) for callback in made.callbacks)
+    return made
+
+
+def _named(callback: Any, name: str) -> Any:
     if not isinstance(callback, Checkpoint):
         return callback
     path = callback.path.with_name(f"{callback.path.stem}-{name}{callback.path.suffix}")
