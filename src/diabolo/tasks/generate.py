@@ -110,7 +110,7 @@ class AutoencoderGenerator(TaskModel):
         self._begin()
         self.__dict__.pop("_hood", None)
         self._check()
-        given, _ = self._given(X, y)
+        given, _ = self._laid_out(X, y)
         model = self._member("autoencoder", self._base(), given)
         if len(model.code_shape_) != 1:
             raise out_of_range("autoencoder", "one with a code of one axis", model.part_name)  # type: ignore[attr-defined]
@@ -138,7 +138,7 @@ class AutoencoderGenerator(TaskModel):
                 "autoencoder", "one that is told no class: the target is a column here", self.autoencoder
             )
 
-    def _given(self, X: Any, y: Any) -> tuple[Any, Any]:
+    def _laid_out(self, X: Any, y: Any) -> tuple[Any, Any]:
         rows, self.facts_ = as_table(X, y)
         self._width = TableProcessor(ranks=True).fit(rows).target_shape[0]
         return Source(rows, "table", processor=Spec("table", ranks=True)), None
