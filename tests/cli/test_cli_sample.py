@@ -21,7 +21,7 @@ def generators(run: Any, data: Path, tmp_path_factory: pytest.TempPathFactory) -
     }.items():
         result = run("fit", *words, "--task", "generate", "--epochs", 2, "--out", folder / name)
         assert result.exit_code == 0, result.output
-        assert "columns shuffled" in result.output and "Gaussian copula" in result.output
+        assert "shuffled columns" in result.output and "Gaussian copula" in result.output
     return folder
 
 
@@ -62,7 +62,7 @@ def test_the_quality_beside_real_rows(works: Any, generators: Path, data: Path, 
     assert "these rows" in said and "AUROC" in said and "nearest" in said
     said = works("sample", generators / "npz", 60, "--out", tmp_path / "n.csv", "--quality", data / "labelled.npz",
                  )  # fmt: skip
-    assert "columns shuffled" in said
+    assert "shuffled columns" in said
 
 
 def test_conditions_on_a_model_that_is_no_generator(works: Any, fails: Any, data: Path, tmp_path: Path) -> None:

@@ -235,7 +235,7 @@ def compared_tables(
 ) -> Assessment:
     """The quality of tables by name, the model's first, beside a Gaussian copula and shuffled columns."""
     size = len(next(iter(made.values())))
-    rivals = {"Gaussian copula": copula(real, size, seed), "columns shuffled": shuffled(real, size, seed)}
+    rivals = {"a Gaussian copula": copula(real, size, seed), "shuffled columns": shuffled(real, size, seed)}
     found = {name: quality(real, rows, holdout, target, seed=seed) for name, rows in {**made, **rivals}.items()}
     first = next(iter(found.values()))
     head = ("", "columns", "pairs", *([first.measure] if first.measure else []), "detected", "nearest", "copies")
@@ -243,7 +243,17 @@ def compared_tables(
     if first.measure:
         rows.append(("the real rows", "", "", f"{first.real:.3f}", "", "", ""))
     title = f"New rows against {len(holdout):,} held-out ones (columns, pairs: 0 is best; detected: 0.5; nearest: 1)"
-    return Assessment(title, head, tuple(rows), first.verdict)
+    return Assessment(title, head, tuple(rows), first.verdict + _against(found))
+
+
+def _against(found: Mapping[str, Quality]) -> str:
+    """Whether the first table teaches more than the best of the simple methods."""
+    first, *others = found.values()
+    if not first.measure:
+        return ""
+    name, score = max(zip(list(found)[1:], (one.score for one in others), strict=True), key=lambda pair: pair[1])
+    who = "ahead of" if first.score > score else "behind" if first.score < score else "level with"
+    return f"; {who} {name} ({score:.3f})"
 
 
 def _cells(found: Quality) -> list[str]:
