@@ -168,7 +168,8 @@ class AutoencoderGenerator(TaskModel):
     def _chosen(self, rows: Any, learnt: tuple[ndarray, ndarray, ndarray], draw: np.random.Generator) -> str:
         """The density whose rows teach a boosted forest best, on a quarter of the rows kept aside; without y the first.
 
-        The second must be better by more than chance: 0.1 / √(rows kept aside of the rarest class).
+        The second must be better by more than chance: 0.1 / √(rows kept aside of the rarest class), with rows as far
+        from real ones as ``distance`` asks.
         """
         target = self.facts_["target"]
         if target is None or len(rows) < LEAST_TO_CHOOSE:
@@ -184,12 +185,13 @@ class AutoencoderGenerator(TaskModel):
             made = [self._rows(len(part), draw) for _ in range(TRIALS)]
             scores[density] = [taught(None, new, rows.iloc[held], target["name"], trial)[1]
                                for trial, new in enumerate(made)]  # fmt: skip
+            far = self.distance is None or Closeness(part).ratio(made[0]) >= self.distance
             for name in vars(self._hood):
                 del self.arrays_[name]
         self.facts_["tried"] = {density: float(np.mean(found)) for density, found in scores.items()}
         first, second = self.facts_["tried"].values()
         rarest = np.bincount(learnt[2][held])
-        return DENSITIES[int(second - first > 0.1 / np.sqrt(rarest[rarest > 0].min()))]
+        return DENSITIES[int(far and second - first > 0.1 / np.sqrt(rarest[rarest > 0].min()))]
 
     def _unexplained(self, model: BaseAutoencoder, rows: Any) -> ndarray:
         """What the decoder does not give back of each number (N, numbers), zero where it is missing."""
@@ -227,7 +229,7 @@ class AutoencoderGenerator(TaskModel):
         for _ in range(HALVINGS):
             middle = np.sqrt(low * high)
             hood.spread[names] = middle
-            self._match(TRIED, np.random.default_rng(seed))
+            self._match(MATCHED, np.random.default_rng(seed))
             found = close.distances(self._rows(len(some), np.random.default_rng(seed + 1), some))
             ratios = [ratio_of(found[group[some] == name], real[group[some] == name]) for name in names]
             near = np.asarray(ratios) < (self.distance or 0)
