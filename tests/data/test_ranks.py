@@ -95,6 +95,7 @@ def test_missing_cells_of_every_kind_come_back_missing() -> None:
     )
     table = by_rank(rows)
     pd.testing.assert_frame_equal(back(table, rows), rows)
+    assert list(table.kinds.values()) == ["numeric", "numeric", "boolean", "categorical", "date", "empty"]
     batch = table.collate(table.encode(rows))
     parts = table.defaults()["loss"].params["columns"]
     assert batch.scored is not None and batch.scored.shape == (5, len(parts))

@@ -63,6 +63,10 @@ class RankColumn(Column):
         return made
 
     @property
+    def shown(self) -> str:
+        return str(self.base["kind"])
+
+    @property
     def plain(self) -> Column:
         """The codec between cells and raw numbers."""
         given = dict(self.base)
@@ -119,6 +123,10 @@ class GapColumn(Column):
         return {"rank": RankColumn, "boolean": BooleanColumn, "categorical": CategoricalColumn}[given.pop("kind")](
             **given
         )
+
+    @property
+    def shown(self) -> str:
+        return self.inner.shown
 
     @property
     def ranked(self) -> bool:
