@@ -226,6 +226,12 @@ def test_parameters_out_of_range_are_said(parameters: dict[str, Any], message: s
         AutoencoderGenerator(**parameters).fit(mixture(30)[0])
 
 
+def test_rows_that_stay_on_disk_are_refused(tmp_path: Path) -> None:
+    people().to_parquet(tmp_path / "p.parquet")
+    with pytest.raises(DataError, match="learnt from rows in memory"):
+        AutoencoderGenerator().fit(data.open(tmp_path / "p.parquet", memory=2000))
+
+
 def test_what_is_no_table_is_refused() -> None:
     for rows in (np.zeros((5, 4, 4)), data.open("digits")):
         with pytest.raises(DataError, match=r"dim 3|image"):
