@@ -4,10 +4,10 @@
 
 MNIST: 10,000 training pictures without labels, of which 100, 300 or 1,000 have one (drawn class by class, by the seed);
 accuracy on the 10,000 test pictures, mean over the seeds with its 95 % t interval, and the paired difference to the
-best simple rival. Ours: the codes of an autoencoder (64 values) trained on all 10,000, frozen, before a logistic regression;
-the same encoder fine-tuned with a softmax head. Rivals: logistic regression on pixels and on 64 principal components of
-all 10,000 (C by 3-fold cross-validation on the labelled rows, for every logistic regression); scikit-learn's MLP of 128
-units; the fine-tuned network from random weights. Nothing is chosen on the test pictures.
+best simple rival. Ours: the codes of an autoencoder (64 values) trained on all 10,000, frozen, before a logistic
+regression; the same encoder fine-tuned with a softmax head. Rivals: logistic regression on pixels and on 64 principal
+components of all 10,000 (C by 3-fold cross-validation on the labelled rows, for every logistic regression);
+scikit-learn's MLP of 128 units; the fine-tuned network from random weights. Nothing is chosen on the test pictures.
 
 Reference: Erhan et al. (2010), "Why does unsupervised pre-training help deep learning?".
 """
