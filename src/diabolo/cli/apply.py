@@ -7,7 +7,20 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import DataArg, ForceOpt, ModelArg, OutOpt, Reading, autoencoder, bar, read, reads_data, tell, tell_damage
+from .options import (
+    DataArg,
+    ForceOpt,
+    ModelArg,
+    OutOpt,
+    Reading,
+    autoencoder,
+    bar,
+    of_a_frame,
+    read,
+    reads_data,
+    tell,
+    tell_damage,
+)
 
 USERS = 512
 """Users whose scores of all items are held at a time."""
@@ -97,27 +110,26 @@ def sample(
     n: Annotated[int, typer.Argument(metavar="N", help="How many rows.", min=1)],
     out: OutOpt,
     class_: Annotated[str | None, typer.Option("--class", help="Of this class, for models that are told one.")] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", help="Of a table: column=value, 'column>value', column=low..high (repeatable)."),
+    ] = None,
+    quality: Annotated[
+        str | None, typer.Option("--quality", metavar="DATA", help="Of a table: hold the rows against these real ones.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="All randomness comes from it.", min=0)] = 0,
     force: ForceOpt = False,
 ) -> None:
     """Write N new rows drawn from the model, of the kind it was trained on."""
-    fitted = _open(model, out, force, pictures=True)
-    told = {} if class_ is None else {"y": _class(fitted, class_)}
-    _write(out, _named(fitted, fitted.sample(n, random_state=seed, **told), out), None, force, "row", fitted)
+    from . import sample as new
 
-
-def _class(fitted: Any, text: str) -> Any:
-    """A class as the model knows it. Raises `UsageError` for one that it does not."""
-    import inspect
-
-    from ..core.errors import UsageError, unknown
-
-    if "y" not in inspect.signature(fitted.sample).parameters:
-        raise UsageError(f"--class does not apply to model {fitted.part_name!r}: it is told no class; leave it out.")
-    known = {str(value): value for value in fitted.labels_.classes.tolist()}
-    if text not in known:
-        raise unknown("class", text, known)
-    return known[text]
+    fitted, maker = _open(model, out, force, pictures=True), new.maker(model)
+    rows = _named(fitted, new.rows(maker, n, class_, where, seed), out)
+    if quality is not None:
+        new.must_generate(maker)
+    _write(out, rows, None, force, "row", fitted)
+    if quality is not None:
+        new.judge(maker, fitted, rows, quality, seed)
 
 
 def decode(model: ModelArg, codes: CodesArg, out: OutOpt, force: ForceOpt = False) -> None:
@@ -173,8 +185,9 @@ def _recommended(model: Any, source: Any) -> Any:
 
 def _named(model: Any, rows: Any, out: Path) -> Any:
     """Rows with the names of their columns, for a table that the model took as an array."""
-    columns = model.metrics_.get("data", {}).get("columns")
-    if not columns or out.suffix == ".npy" or model.metrics_["data"].get("as_") == "series":
+    data = model.metrics_.get("data", {})
+    columns = data.get("columns", of_a_frame(model))
+    if not columns or out.suffix == ".npy" or data.get("as_") == "series":
         return rows
     from ..core.errors import require
 
