@@ -1,6 +1,6 @@
 """50 of the 152 columns of a tool-wear table: how well the other 102 are rebuilt, and whether a classifier misses them.
 
-    python -m runs.selection --data DIR [--seeds 5]
+    python -m runs.selection --data DIR [--seeds 5] [--state FILE]
 
 `vicomtech_tool_wear`, features only. Every seed shuffles the 13 tools into three folds; columns are chosen, and all
 that rebuilds or classifies is fitted, on two of them; the third is measured. So a tool is never on both sides. Rivals:
@@ -9,15 +9,18 @@ pivoting; greedy choice by linear correlations (Farahat et al. 2011); random col
 regression, and then one network (linear map and 256 units, 50 epochs), trained alike on every set. Error: mean squared
 error of a left-out column in units of its variance in the training folds, mean (and median) over the columns.
 Classifier: a forest of 200 trees, wear above 300, on all columns and on each set; balanced accuracy over the three
-folds together; its interval by drawing tools. Nothing is chosen on the measured fold.
+folds together; its interval by drawing tools. Nothing is chosen on the measured fold. With --state a run that was cut
+off goes on after the last seed that was finished.
 
 Reference: Balın, Abid & Zou (2019), "Concrete autoencoders: differentiable feature selection and reconstruction".
 """
 
 from __future__ import annotations
 
+import json
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +117,17 @@ def measured(frame: pd.DataFrame, tools: np.ndarray, worn: np.ndarray, seed: int
     return {name: np.mean(found, 0) for name, found in errors.items()}, dict(said)
 
 
+def kept(path: Path | None, seed: int, make: Callable[[], tuple[dict, dict]]) -> tuple[dict, dict]:
+    """What was measured with a seed, from the file if it is there already."""
+    held = json.loads(path.read_text()) if path is not None and path.exists() else {}
+    if str(seed) not in held:
+        held[str(seed)] = [{name: np.asarray(values).tolist() for name, values in part.items()} for part in make()]
+        if path is not None:
+            path.write_text(json.dumps(held))
+    errors, said = ({name: np.array(values) for name, values in part.items()} for part in held[str(seed)])
+    return errors, said
+
+
 def interval(differences: np.ndarray) -> str:
     """Mean and 95 % t interval over seeds."""
     mean, half = differences.mean(), stats.t.ppf(0.975, len(differences) - 1) * stats.sem(differences)
@@ -143,13 +157,14 @@ def main() -> None:
     """Print the tables."""
     options = parser(__doc__)
     options.add_argument("--seeds", type=int, default=5)
+    options.add_argument("--state", type=Path, help="where finished seeds are kept")
     args = options.parse_args()
     table = pd.read_csv(Path(args.data) / "vicomtech_tool_wear" / "Dataset_Machine_tool_wear.csv")[: args.rows]
     tools, worn = table["tool"].to_numpy(), table["Vb"].to_numpy() > WORN
     frame = table.drop(columns=["tool", "Vb"])
     began, errors, said = time.perf_counter(), defaultdict(list), defaultdict(list)
     for seed in range(args.seed, args.seed + args.seeds):
-        found, guesses = measured(frame, tools, worn, seed)
+        found, guesses = kept(args.state, seed, lambda seed=seed: measured(frame, tools, worn, seed))
         for name in found:
             errors[name].append(found[name])
         for name in guesses:

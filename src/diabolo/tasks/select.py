@@ -189,7 +189,7 @@ class AutoencoderSelector(SelectorMixin, TaskModel):
 
     def _finder(self, seen: Columns, count: int) -> Autoencoder:
         """The network that finds columns."""
-        given = self._given()
+        given = self._asked()
         way = {"way": self.how, "keep": count} if self.how == "group" else {"way": self.how}
         made = self._network(given, seen, **way)
         made.n_components = count * seen.width
@@ -207,11 +207,11 @@ class AutoencoderSelector(SelectorMixin, TaskModel):
 
     def _rebuilder(self, seen: Columns, kept: list[int]) -> Autoencoder:
         """The network that rebuilds all columns from those kept."""
-        made = self._network(self._given(), seen, way="kept", kept=kept)
+        made = self._network(self._asked(), seen, way="kept", kept=kept)
         made.n_components = int(np.isin(seen.all_owners, kept).sum())
         return made
 
-    def _given(self) -> Autoencoder:
+    def _asked(self) -> Autoencoder:
         made = self._base()
         if type(made) is not Autoencoder or made.network not in ("auto", "dense"):
             raise out_of_range("autoencoder", "an Autoencoder with a dense network, or None", self.autoencoder)
