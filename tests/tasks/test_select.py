@@ -208,6 +208,14 @@ def test_of_rows_on_disk_a_sample_is_learnt_from(tmp_path: Path) -> None:
         model.transform(source)
 
 
+def test_of_many_rows_a_sample_finds_the_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("diabolo.tasks.column_rows.SAMPLE", 60)
+    frame = people()
+    frame.loc[[3, 5], "town"] = ["Bonn", None]  # which the sample may lack
+    model = AutoencoderSelector(n_features=3, trainer=quick(2), random_state=0).fit(frame)
+    assert len(set(model.kept_names) & {"age", "months"}) == 1 and model.autoencoder_.processor_.shape == (10,)
+
+
 def test_the_assessment_names_the_simple_methods_and_who_is_ahead() -> None:
     random = np.random.default_rng(0)
     # variance ranking takes the three loud columns, which are one; the others must be guessed then

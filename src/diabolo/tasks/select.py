@@ -187,7 +187,10 @@ class AutoencoderSelector(SelectorMixin, TaskModel):
 
     def _ranking(self, learn: Any, seen: Columns, count: int) -> list[int]:
         """Columns that the first network picks, most certain first."""
-        model = self._member("finder", self._finder(seen, count), sampled(learn))
+        rows = sampled(learn)
+        if rows is not learn:  # which may lack a rare category: the same columns, encoded otherwise
+            seen = Columns(fitted_processor(rows), rows)
+        model = self._member("finder", self._finder(seen, count), rows)
         encoder: Any = model.module_.encoder
         strengths = encoder.strengths().cpu().numpy()
         del self.models_["finder"]  # it has done its work
