@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import apply, demo, fit, show
-from .cluster import cluster
+from . import apply, augment, cluster, demo, detect, fit, select, show
 from .options import guarded
 
 app = typer.Typer(
@@ -42,8 +41,11 @@ app.command("decode")(guarded(apply.decode))
 app.command("reconstruct")(guarded(apply.reconstruct))
 app.command("score")(guarded(apply.score))
 app.command("predict")(guarded(apply.predict))
-app.command("cluster")(guarded(cluster))
+app.command("detect")(guarded(detect.detect))
+app.command("cluster")(guarded(cluster.cluster))
 app.command("sample")(guarded(apply.sample))
+app.command("augment")(guarded(augment.augment))
+app.command("select")(guarded(select.select))
 app.command("info")(guarded(show.info))
 app.command("report")(guarded(show.report))
 app.command("doctor")(guarded(show.doctor))

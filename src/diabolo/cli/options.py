@@ -287,7 +287,8 @@ def _as_trained(model: Any, given: dict[str, Any]) -> None:
         given.update(columns=trained.get("columns"), keep=trained.get("key", ()), labels=trained.get("target"))
         return
     if columns:
-        given.update(columns=columns, keep=trained.get("key", ()), labels=trained.get("target"))
+        told = trained.get("target")  # a column like any other, for a model that makes new rows
+        given.update(columns=columns, keep=trained.get("key", ()), labels=None if told in columns else told)
     else:
         given["array"] = given["array"] or trained.get("array")
     if len(processor.shape) in (2, 3) and given["size"] is None and not given["strict"]:
