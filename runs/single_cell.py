@@ -4,10 +4,10 @@
 
 700 cells, 765 genes, 10 types (68k PBMC, the subset scanpy ships). A seed draws 20 % of the cells to choose on: of
 codes of 5 and 8 values, with a normal prior and a mixture of ten Gaussians, the model is taken whose bound on the
-likelihood of those cells (100 draws) is the highest, and trained again on all cells. Its codes are clustered by k-means with as
-many clusters as there are types (`AutoencoderClusterer(how="codes")`); the adjusted Rand index with the types is the
-only use of labels. Rivals, by the same k-means on the same cells: ten principal components of log(1 + counts) at equal
-depth, the median (scanpy's default) or 10,000 reads; as many of plain log(1 + counts).
+likelihood of those cells (100 draws) is the highest, and trained again on all cells. Its codes are clustered by k-means
+with as many clusters as there are types (`AutoencoderClusterer(how="codes")`); the adjusted Rand index with the types
+is the only use of labels. Rivals, by the same k-means on the same cells: ten principal components of log(1 + counts) at
+equal depth, the median (scanpy's default) or 10,000 reads; as many of plain log(1 + counts).
 
 The grid, the width and dropout of the network, the rate and the epochs were settled by the likelihood on seeds 100 and
 101; there the index was looked at too.
