@@ -63,7 +63,7 @@ def model(args: argparse.Namespace, how: str, seed: int) -> AutoencoderClusterer
     state = Checkpoint(args.out / name, resume=True, every=30.0)
     trainer = Trainer(epochs=args.epochs, batch_size=256, optimizer="adam", lr=args.lr, validation=0.0,
                       callbacks=[state])  # fmt: skip
-    base = Autoencoder(10, network="dense(activation='relu')", hidden=args.hidden, loss="squared")
+    base = Autoencoder(10, network="dense(activation='relu')", hidden=args.hidden, loss="squared(low=0.0, high=1.0)")
     return AutoencoderClusterer(base, n_clusters=DIGITS, how=how, epochs=args.moves, trainer=trainer, random_state=seed)
 
 
@@ -77,7 +77,7 @@ def one_seed(args: argparse.Namespace, seed: int) -> dict[str, Any]:
     for name, told in (("codes", first), ("moved", last)):
         found[name] = accuracy(told, y)
         found[f"{name} nmi"], found[f"{name} ari"] = normalized_mutual_info_score(y, told), adjusted_rand_score(y, told)
-    found["pixels"] = accuracy(KMeans(DIGITS, n_init=3, random_state=seed).fit_predict(X), y)
+    found["pixels"] = accuracy(KMeans(DIGITS, n_init=1, random_state=seed).fit_predict(X), y)
     return found
 
 
@@ -87,10 +87,10 @@ def main() -> None:
     options.add_argument("--seeds", type=int, default=1)
     options.add_argument("--full", action="store_true", help="all 70,000 images")
     options.add_argument("--how", default="dec", choices=("dec", "idec"))
-    options.add_argument("--epochs", type=int, default=30, help="of the autoencoder")
-    options.add_argument("--moves", type=int, default=25, help="epochs of the clustering phase, at most")
-    options.add_argument("--lr", type=float, default=1e-3)
-    options.add_argument("--hidden", type=lambda text: tuple(map(int, text.split(","))), default=(500, 500, 2000))
+    options.add_argument("--epochs", type=int, default=12, help="of the autoencoder")
+    options.add_argument("--moves", type=int, default=30, help="epochs of the clustering phase, at most")
+    options.add_argument("--lr", type=float, default=3e-3)
+    options.add_argument("--hidden", type=lambda text: tuple(map(int, text.split(","))), default=(256, 128))
     options.add_argument("--out", type=Path, default=Path("runs/out"), help="folder of the training states")
     args = options.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
