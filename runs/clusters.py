@@ -8,7 +8,9 @@ no label is seen before the figures. Accuracy is over the best one-to-one match 
 gain is that of the same run: the codes' own k-means, ten starts, is where the clustering phase begins. k-means on the
 pixels stands beside both. A run that was stopped goes on from its state in --out.
 
-Chosen on seeds 100 and above, by their accuracy: {CHOICE}
+Seeds 100 and 101 served the choices, accuracy looked at: a last layer that keeps to [0, 1] (against a linear one), relu,
+no corruption, the rate of the clustering phase and the unit of its distances (now the class's own). A narrow network,
+256-128, does not do as well: k-means on its codes 55 to 65 %, gains of -0.7 to 1.9 points.
 
 Reference: Xie, Girshick & Farhadi (2016), "Unsupervised deep embedding for clustering analysis", table 2: 84.30 % on
 all 70,000 (300 epochs after layer-wise pre-training); ten runs of a public implementation: autoencoder and k-means
@@ -77,22 +79,23 @@ def one_seed(args: argparse.Namespace, seed: int) -> dict[str, Any]:
     for name, told in (("codes", first), ("moved", last)):
         found[name] = accuracy(told, y)
         found[f"{name} nmi"], found[f"{name} ari"] = normalized_mutual_info_score(y, told), adjusted_rand_score(y, told)
-    found["pixels"] = accuracy(KMeans(DIGITS, n_init=1, random_state=seed).fit_predict(X), y)
+    found["pixels"] = accuracy(KMeans(DIGITS, n_init=3, random_state=seed).fit_predict(X), y)
     return found
 
 
 def main() -> None:
     """Print a row a figure."""
-    options = parser((__doc__ or "").replace("{CHOICE}", ""))
+    options = parser(__doc__)
     options.add_argument("--seeds", type=int, default=1)
     options.add_argument("--full", action="store_true", help="all 70,000 images")
     options.add_argument("--how", default="dec", choices=("dec", "idec"))
-    options.add_argument("--epochs", type=int, default=12, help="of the autoencoder")
-    options.add_argument("--moves", type=int, default=30, help="epochs of the clustering phase, at most")
-    options.add_argument("--lr", type=float, default=3e-3)
-    options.add_argument("--hidden", type=lambda text: tuple(map(int, text.split(","))), default=(256, 128))
+    options.add_argument("--epochs", type=int, help="of the autoencoder: 15, with --full 50")
+    options.add_argument("--moves", type=int, help="epochs of the clustering phase, at most: 25, with --full 40")
+    options.add_argument("--lr", type=float, default=1e-3)
+    options.add_argument("--hidden", type=lambda text: tuple(map(int, text.split(","))), default=(500, 500, 2000))
     options.add_argument("--out", type=Path, default=Path("runs/out"), help="folder of the training states")
     args = options.parse_args()
+    args.epochs, args.moves = args.epochs or (50 if args.full else 15), args.moves or (40 if args.full else 25)
     args.out.mkdir(parents=True, exist_ok=True)
     head(
         f"MNIST, {'70,000' if args.full else f'{ROWS:,}'} images, {args.how}: accuracy; rival: k-means on its own codes"
