@@ -44,6 +44,7 @@ _HOME = {
     "AEGAN": "estimators.adversarial",
     "AutoencoderClassifier": "estimators.supervised",
     "AutoencoderRegressor": "estimators.supervised",
+    "AutoencoderImputer": "tasks.impute",
     "load": "estimators.saving",
     "Trainer": "train",
     "Device": "train",

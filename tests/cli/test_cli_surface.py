@@ -26,6 +26,7 @@ COMMANDS = {
     "reconstruct": f"MODEL DATA --out -o {DATA} --force",
     "score": f"MODEL DATA --out -o {DATA} --force",
     "predict": f"MODEL DATA --out -o {DATA} --force",
+    "impute": f"MODEL DATA --out -o --draws --seed {DATA} --force",
     "sample": "MODEL N --out -o --class --seed --force",
     "info": "MODEL --json",
     "report": f"MODEL DATA --out -o {DATA} --force",
@@ -39,7 +40,8 @@ PUBLIC = [
     *("MaskedAutoencoder", "SequenceAutoencoder", "VAE", "BetaVAE", "BetaTCVAE", "FactorVAE", "IWAE", "InfoVAE"),
     *("WAE", "RAE", "VampVAE", "FlowVAE", "HierarchicalVAE", "ConditionalVAE", "SemiSupervisedVAE", "CountVAE"),
     *("VQVAE", "ResidualVQVAE", "FSQAutoencoder", "CategoricalVAE", "AdversarialAutoencoder", "VAEGAN", "AEGAN"),
-    *("AutoencoderClassifier", "AutoencoderRegressor", "load", "Trainer", "Device", "Progress", "TimeLimit"),
+    *("AutoencoderClassifier", "AutoencoderRegressor", "AutoencoderImputer"),
+    *("load", "Trainer", "Device", "Progress", "TimeLimit"),
     *("TensorBoard", "Checkpoint", "Spec", "data"),
 ]
 PARAMETERS = {
@@ -48,6 +50,7 @@ PARAMETERS = {
     "Autoencoder": "n_components network hidden bottleneck prior loss penalties corruption trainer random_state",
     "AutoencoderClassifier": "autoencoder hidden freeze pretrain trainer random_state",
     "AutoencoderRegressor": "autoencoder hidden freeze pretrain trainer random_state",
+    "AutoencoderImputer": "autoencoder members hide prior trainer random_state",
     "BetaTCVAE": "n_components beta network hidden loss trainer random_state",
     "BetaVAE": "n_components beta warm_up capacity network hidden loss trainer random_state",
     "CategoricalVAE": "n_components network hidden classes straight_through loss beta trainer random_state",

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import apply, demo, fit, show
+from . import apply, demo, fit, impute, show
 from .options import guarded
 
 app = typer.Typer(
@@ -41,6 +41,7 @@ app.command("decode")(guarded(apply.decode))
 app.command("reconstruct")(guarded(apply.reconstruct))
 app.command("score")(guarded(apply.score))
 app.command("predict")(guarded(apply.predict))
+app.command("impute")(guarded(impute.impute))
 app.command("sample")(guarded(apply.sample))
 app.command("info")(guarded(show.info))
 app.command("report")(guarded(show.report))
