@@ -51,7 +51,7 @@ def said(model: Any, values: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
     pairs = []
     with torch.inference_mode():
         for part in torch.arange(len(values)).split(CHUNK):
-            x = table.seen(values[part], known[part])
+            x = table.seen(values[part].double(), known[part])
             batch = table.collate({"x": x, "scored": known[part]})
             network = model.objective_.loss.link(model.module_.decoded(batch))
             pairs.append((table.plain(x[:, : table.target_shape[0]]), network))

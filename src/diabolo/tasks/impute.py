@@ -22,15 +22,16 @@ from ..train import Trainer
 from . import cells, draws
 from .base import Assessment, TaskModel
 
-HIDDEN = (128, 128)
-STEPS = 2400
+HIDDEN, MOST_CODE = (128, 128), 64
+"""Of the default autoencoder: wide, for what it must not do, copy, is ruled out by hiding."""
+STEPS, MOST_EPOCHS = 2000, 300
 """Steps of training, where the trainer leaves it open: cells are hidden anew all the time, so more of it does good."""
-MOST_EPOCHS = 300
 SMALLEST = 20
 """Rows a fold; fewer rows make fewer members."""
 TRIALS = 20_000
 """Rows with hidden cells on which the members are weighed."""
-CHUNK = 4096
+FEW = 4000
+"""Rows up to which a batch is of 64."""
 
 
 @register("task", "impute")
@@ -85,7 +86,7 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, TaskModel):
         *,
         members: int = 5,
         hide: float = 0.3,
-        prior: float = 0.5,
+        prior: float = 0.3,
         trainer: Trainer | None = None,
         random_state: Any = None,
     ) -> None:
@@ -135,13 +136,24 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, TaskModel):
         model = self._base()
         model.random_state = (seed + number) % 2**31
         given = model.trainer
-        model.trainer = _longer(given, len(frame))
+        model.trainer = self._longer(given, len(frame))
         self._member(f"member-{number}", model, self._source(frame))
         model.trainer = given
 
     def _default(self) -> BaseAutoencoder:
         columns = [[codec.loss_kind, codec.width] for codec in self._table.codecs]
-        return Autoencoder(network=Spec("residual", hidden=HIDDEN, columns=columns))
+        size = min(MOST_CODE, max(1, self._table.target_shape[0] - 1))
+        return Autoencoder(size, network=Spec("residual", hidden=HIDDEN, columns=columns))
+
+    def _longer(self, trainer: Trainer | None, rows: int) -> Trainer:
+        """A copy of a trainer in which "auto" is what suits hidden cells: about `STEPS` steps, however few the rows."""
+        made = Trainer(**(trainer or Trainer()).get_params(deep=False))
+        if made.optimizer == "auto" and self.autoencoder is None:
+            made.optimizer = "adamw"
+        if made.epochs == "auto":
+            batch = made.batch_size if isinstance(made.batch_size, int) else 64 if rows < FEW else 128
+            made.epochs = int(np.clip(STEPS // max(1, -(-rows // batch)), 10, MOST_EPOCHS))
+        return made
 
     # filling ------------------------------------------------------------------------------------------------
 
@@ -212,12 +224,3 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, TaskModel):
         tags.input_tags.string = tags.input_tags.categorical = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _longer(trainer: Trainer | None, rows: int) -> Trainer:
-    """A copy of a trainer whose "auto" epochs make about `STEPS` steps."""
-    made = Trainer(**(trainer or Trainer()).get_params(deep=False))
-    if made.epochs == "auto":
-        batch = made.batch_size if isinstance(made.batch_size, int) else 64 if rows < 4000 else 128
-        made.epochs = int(np.clip(STEPS // max(1, -(-rows // batch)), 10, MOST_EPOCHS))
-    return made
