@@ -40,7 +40,7 @@ class FilledTable(TableProcessor, Redrawn):
     (torch.Size([4, 4]), (2,))
     """
 
-    def __init__(self, hide: float = 0.3, prior: float = 0.3) -> None:
+    def __init__(self, hide: float = 0.3, prior: float = 0.1) -> None:
         super().__init__()
         if not 0 < hide < 1:
             raise out_of_range("hide", "a share in (0, 1)", hide)

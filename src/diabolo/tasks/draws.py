@@ -15,7 +15,7 @@ from ..data.process_filled import FilledTable
 CHUNK = 4096
 LEVELS = 199
 """Quantiles of the errors that are kept a column."""
-BELIEF = 20.0
+BELIEF = 30.0
 """Cells that the belief in the whole weighs against those of one column, and in a normal law against its errors."""
 NORMAL = torch.distributions.Normal(0.0, 1.0)
 
@@ -68,10 +68,14 @@ def trial(model: Any, frame: Any, hide: float, generator: torch.Generator) -> Tr
     return Trial(values, linear, network, deviation, hidden)
 
 
-def weighed(trials: list[Trial], table: FilledTable) -> dict[str, np.ndarray]:
-    """``weight`` (columns,): how far to go from the linear guess to the autoencoder's, by least squares on hidden
-    cells, drawn to the mean over all columns where a column has few; ``quantiles`` (columns, LEVELS) of the errors
-    that are left, in units of the guess's deviation."""
+def weighed(trials: list[Trial], table: FilledTable, repeats: int = 1, members: int = 1) -> dict[str, np.ndarray]:
+    """What is kept of trials in which every row's cells were hidden ``repeats`` times over.
+
+    ``weight`` (columns,): how far to go from the linear guess to the autoencoder's, by least squares on hidden
+    cells, drawn where a column has few to the mean over all columns (half-way to 1 if there are several members, whose
+    mean errs less than each); ``quantiles`` (columns, LEVELS) of the errors
+    that are left, in units of the guess's deviation.
+    """
     names = ("truth", "linear", "network", "deviation")
     truth, linear, network, deviation = (torch.cat([getattr(one, name) for one in trials]) for name in names)
     hidden = torch.cat([one.hidden for one in trials])
@@ -79,8 +83,8 @@ def weighed(trials: list[Trial], table: FilledTable) -> dict[str, np.ndarray]:
     step = (network - linear) * seen
     along, size = (_by_column(part, table) for part in ((truth - linear) * step, step.square()))
     count = hidden.sum(0).clamp_min(1)
-    pooled = (along.sum() / size.sum().clamp_min(1e-12)).clamp(0, 1)
-    belief = BELIEF * size / count + 1e-12
+    pooled = 1 - (1 - (along.sum() / size.sum().clamp_min(1e-12)).clamp(0, 1)) / min(members, 2)
+    belief = BELIEF * repeats * size / count + 1e-12
     weight = ((along + belief * pooled) / (size + belief)).clamp(0, 1)
     error = truth - linear - table.spread_over(weight[None]) * (network - linear)
     ratio = error / deviation.clamp_min(1e-3)

@@ -28,7 +28,7 @@ STEPS, MOST_EPOCHS = 2000, 300
 """Steps of training, where the trainer leaves it open: cells are hidden anew all the time, so more of it does good."""
 SMALLEST = 20
 """Rows a fold; fewer rows make fewer members."""
-TRIALS = 20_000
+TRIALS, MOST_REPEATS = 20_000, 8
 """Rows with hidden cells on which the members are weighed."""
 FEW = 4000
 """Rows up to which a batch is of 64."""
@@ -86,7 +86,7 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, TaskModel):
         *,
         members: int = 5,
         hide: float = 0.3,
-        prior: float = 0.3,
+        prior: float = 0.1,
         trainer: Trainer | None = None,
         random_state: Any = None,
     ) -> None:
@@ -204,13 +204,13 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, TaskModel):
 
     def _weigh(self, frame: Any, fold: ndarray, seed: int) -> None:
         """Hide cells of the rows each member has not seen, and keep how far to trust it and how large its errors are."""
-        trials = []
+        trials, repeats = [], int(np.clip(TRIALS // len(frame), 1, MOST_REPEATS))
         for number, model in enumerate(self.models_.values()):
             generator = torch.Generator().manual_seed((seed + number) % 2**31)
             held = frame[fold == number].reset_index(drop=True)
-            for _ in range(max(1, min(8, TRIALS // len(frame)))):
+            for _ in range(repeats):
                 trials.append(draws.trial(model, held, self.hide, generator))
-        self.arrays_.update(draws.weighed(trials, self.processor_))  # type: ignore[arg-type]
+        self.arrays_.update(draws.weighed(trials, self.processor_, repeats, len(self.models_)))  # type: ignore[arg-type]
 
     def assess(self, learn: Source, held: Source, *, seed: int = 0) -> Assessment | None:
         """Hide a fifth of the known cells of held-out rows; fill them by this model and by simple methods."""
