@@ -98,9 +98,10 @@ def test_arrays_keep_their_dtype_and_their_known_values() -> None:
 
 def test_rows_with_nothing_known_columns_whole_at_fit_and_new_categories(fitted: Any) -> None:
     given = mixed().head(3)
-    given.loc[1000] = None
     given["whole"], given["sure"] = given["whole"].astype(float), given["sure"].astype("boolean")
-    given.loc[1001, ["whole", "sure"]] = None
+    for name in given:
+        given.loc[1000, name] = None
+    given.loc[1001, "whole"] = given.loc[1001, "sure"] = None
     given.loc[1002, "kind"] = "z"
     given.loc[1002, "b"] = None
     filled = fitted.transform(given)
@@ -235,8 +236,8 @@ def test_any_autoencoder_can_do_the_work_and_a_bad_one_is_not_believed() -> None
 
 def test_the_assessment_tells_a_good_model_and_a_hopeless_table() -> None:
     random = np.random.default_rng(0)
-    x = random.uniform(-2, 2, size=400)
-    good = pd.DataFrame({"x": x, "y": x**2, "k": np.where(np.abs(x) > 1, "far", "near")})
+    a, b = random.uniform(-2, 2, size=(2, 400))
+    good = pd.DataFrame({"a": a, "b": b, "ab": a * b, "a2": a**2, "b2": b**2, "k": np.where(a > 0, "up", "down")})
     learn, held = Source(good[:300], "table"), Source(good[300:].reset_index(drop=True), "table")
     found = AutoencoderImputer(members=2, trainer=Trainer(epochs=120), random_state=0).fit(learn).assess(learn, held)
     assert found.columns == ("", "error", "accuracy") and [row[0] for row in found.rows][1:] == list(RIVALS)

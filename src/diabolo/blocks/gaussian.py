@@ -97,8 +97,10 @@ class Gaussian:
             return self._rough._filled(rows, known)
         away = (rows - self.mean) * known
         if self.width <= DENSE:
-            lower, missing = self._hidden(known)
-            said = torch.cholesky_solve(-((away @ self._precision) * missing)[..., None], lower)[..., 0]
+            lower, place, real = self._hidden(known)
+            pull = (away @ self._precision).gather(1, place) * real
+            solved = torch.cholesky_solve(-pull[..., None], lower)[..., 0]
+            said = torch.zeros_like(rows).scatter_(1, place, solved)
         else:
             code = torch.cholesky_solve((away / self.noise @ self.axes)[..., None], self._posterior(known))[..., 0]
             said = code @ self.axes.T
@@ -106,18 +108,26 @@ class Gaussian:
 
     def _variance(self, known: Tensor) -> Tensor:
         if self.width <= DENSE:
-            lower, missing = self._hidden(known)
-            return torch.cholesky_inverse(lower).diagonal(dim1=1, dim2=2) * missing
+            lower, place, real = self._hidden(known)
+            variances = torch.cholesky_inverse(lower).diagonal(dim1=1, dim2=2) * real
+            return torch.zeros_like(known, dtype=self.mean.dtype).scatter_(1, place, variances)
         inverse = torch.cholesky_inverse(self._posterior(known))
         return torch.where(known, 0, torch.einsum("fk,nkl,fl->nf", self.axes, inverse, self.axes) + self.noise)
 
-    def _hidden(self, known: Tensor) -> tuple[Tensor, Tensor]:
-        """The precision of the missing entries of each row, as its Cholesky factor; the identity at known ones."""
-        missing = (~known).to(self.mean.dtype)
-        block = self._precision * missing[:, :, None]
-        block *= missing[:, None, :]
-        block.diagonal(dim1=1, dim2=2).add_(1 - missing)
-        return torch.linalg.cholesky(block), missing
+    def _hidden(self, known: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The precision of the missing entries of each row, as its Cholesky factor (n, m, m), and which they are.
+
+        m is the most that any row lacks; ``place`` (n, m): the missing entries first, then others to fill up, which
+        ``real`` (n, m) marks with 0 and the precision with the identity.
+        """
+        most = max(1, int((~known).sum(1).max()))
+        place = known.to(torch.uint8).argsort(dim=1, stable=True)[:, :most]
+        real = (~known).gather(1, place).to(self.mean.dtype)
+        block = self._precision[place].gather(2, place[:, None, :].expand(-1, most, -1))
+        block *= real[:, :, None]
+        block *= real[:, None, :]
+        block.diagonal(dim1=1, dim2=2).add_(1 - real)
+        return torch.linalg.cholesky(block), place, real
 
     def _posterior(self, known: Tensor) -> Tensor:
         """The precision (n, K, K) of the factors, told the known entries, as its Cholesky factor."""
@@ -182,8 +192,10 @@ def _step(now: Gaussian, x: Tensor, known: Tensor, spread: Tensor, prior: float)
 def _uncertain(now: Gaussian, known: Tensor) -> Tensor:
     """Sum over rows (F, F) of the conditional covariance of what is missing."""
     if now.width <= DENSE:
-        lower, missing = now._hidden(known)
-        return torch.cholesky_inverse(lower).sum(0) - torch.diag((1 - missing).sum(0))
+        lower, place, real = now._hidden(known)
+        inverse = torch.cholesky_inverse(lower) * real[:, :, None] * real[:, None, :]
+        total = torch.zeros(now.width, now.width, dtype=torch.float64)
+        return total.index_put_((place[:, :, None], place[:, None, :]), inverse, accumulate=True)
     missing = (~known).double()
     usual = now.axes @ torch.cholesky_inverse(now._posterior(known)).mean(0) @ now.axes.T
     return (missing.T @ missing) * usual + torch.diag(missing.sum(0) * now.noise)

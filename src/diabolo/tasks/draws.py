@@ -37,12 +37,15 @@ class Teller:
     def __init__(self, model: Any, arrays: dict[str, np.ndarray]) -> None:
         self.model, self.table = model, model.processor_
         self.weight = self.table.spread_over(torch.from_numpy(arrays["weight"])[None])
-        self.quantiles = torch.from_numpy(arrays["quantiles"]) if "quantiles" in arrays else None
+        constant = [vars(codec).get("constant", False) for codec in self.table.codecs]
+        self.constant = self.table.spread_over(torch.tensor(constant)[None])
+        self.quantiles = torch.from_numpy(arrays["quantiles"])
 
     def blended(self, values: Float[Tensor, "n f"], known: Bool[Tensor, "n columns"]) -> Float[Tensor, "n f"]:
-        """linear + weight (autoencoder - linear), in data space."""
+        """linear + weight (autoencoder - linear), in data space; columns of one value at it."""
         linear, network = said(self.model, values, known)
-        return linear + self.weight * (network - linear)
+        blended = linear + self.weight * (network - linear)
+        return blended.masked_fill(self.constant, 0.0)
 
 
 def said(model: Any, values: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
@@ -143,7 +146,7 @@ def _numbers(teller: Teller, values: Tensor, known: Tensor, generator: torch.Gen
     normal = table.gaussian.noise_of(entries, generator) / deviation.clamp_min(1e-12)
     residual = mean.clone()
     for place, span in enumerate(table.slices.values()):
-        if span.stop - span.start == 1 and teller.quantiles is not None:
+        if span.stop - span.start == 1 and not teller.constant[0, span.start]:
             law = _law(normal[:, span.start], teller.quantiles[place])
             residual[:, span.start] += law * deviation[:, span.start].float()
     return torch.where(entries, values, residual)

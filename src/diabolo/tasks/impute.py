@@ -24,14 +24,12 @@ from .base import Assessment, TaskModel
 
 HIDDEN, MOST_CODE = (128, 128), 64
 """Of the default autoencoder: wide, for what it must not do, copy, is ruled out by hiding."""
-STEPS, MOST_EPOCHS = 2000, 300
+STEPS, MOST_EPOCHS, BATCH, RATE = 1200, 1000, 128, 3e-3
 """Steps of training, where the trainer leaves it open: cells are hidden anew all the time, so more of it does good."""
 SMALLEST = 20
 """Rows a fold; fewer rows make fewer members."""
 TRIALS, MOST_REPEATS = 20_000, 8
 """Rows with hidden cells on which the members are weighed."""
-FEW = 4000
-"""Rows up to which a batch is of 64."""
 
 
 @register("task", "impute")
@@ -84,7 +82,7 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, TaskModel):
         self,
         autoencoder: BaseAutoencoder | None = None,
         *,
-        members: int = 5,
+        members: int = 3,
         hide: float = 0.3,
         prior: float = 0.1,
         trainer: Trainer | None = None,
@@ -148,10 +146,13 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, TaskModel):
     def _longer(self, trainer: Trainer | None, rows: int) -> Trainer:
         """A copy of a trainer in which "auto" is what suits hidden cells: about `STEPS` steps, however few the rows."""
         made = Trainer(**(trainer or Trainer()).get_params(deep=False))
-        if made.optimizer == "auto" and self.autoencoder is None:
+        if self.autoencoder is None and made.optimizer == "auto":
             made.optimizer = "adamw"
+            made.lr = RATE if made.lr == "auto" else made.lr
+        if self.autoencoder is None and made.batch_size == "auto":
+            made.batch_size = BATCH
         if made.epochs == "auto":
-            batch = made.batch_size if isinstance(made.batch_size, int) else 64 if rows < FEW else 128
+            batch = made.batch_size if isinstance(made.batch_size, int) else BATCH
             made.epochs = int(np.clip(STEPS // max(1, -(-rows // batch)), 10, MOST_EPOCHS))
         return made
 
