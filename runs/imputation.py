@@ -13,8 +13,8 @@ A column's mechanism depends on what is hidden, so no method that takes the obse
 Transductive, as is usual: a method is fitted to the table with holes and fills it. Rivals: mean or mode, k-NN
 imputer (5 neighbours), IterativeImputer (Bayesian ridge), scikit-learn's defaults on standardised numbers and one-hot
 categories (the largest wins). Measures: root of the mean squared error over hidden cells, in units of the
-column's standard deviation; accuracy of categories. Ranks among the four are averaged over sets, mechanisms and seeds (users:
-over both measures first). Nothing is chosen here: the imputer's defaults were set on wine, diabetes, Pima, yeast, fault
+column's standard deviation; accuracy of categories. Ranks among the four are averaged over sets, mechanisms and seeds
+(users: over both measures first). Nothing is chosen here: the imputer's defaults were set on wine, diabetes, Pima, yeast, fault
 and letter with other seeds. With --forest one more row, outside the ranks: IterativeImputer over extra trees.
 
 ``--keep FILE``: what was measured is appended there, and a second call goes on.
@@ -183,7 +183,13 @@ def main() -> None:
                     continue
                 found = measured(whole, mechanism, seed, args.forest)
                 kept.append({"set": name, "mechanism": mechanism, "seed": seed, "found": found})
-                print(name, mechanism, seed, {n: {m: round(v, 4) for m, v in e.items()} for n, e in found.items()}, flush=True)
+                print(
+                    name,
+                    mechanism,
+                    seed,
+                    {n: {m: round(v, 4) for m, v in e.items()} for n, e in found.items()},
+                    flush=True,
+                )
                 if args.keep:
                     with args.keep.open("a") as file:
                         file.write(json.dumps(kept[-1]) + "\n")

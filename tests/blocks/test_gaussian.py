@@ -1,4 +1,4 @@
-"""The Gaussian of rows with missing entries: conditional laws in closed form, and what expectation-maximisation finds."""
+"""The Gaussian of rows with missing entries: conditional laws in closed form, and what is learnt of it."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_expectation_maximisation_finds_the_law_with_a_third_of_the_cells_gone()
 
 
 def test_a_wide_law_fills_nearly_as_well_as_the_true_one() -> None:
-    one, covariance = law(gaussian.DENSE + 22, 4)
+    one, _ = law(gaussian.DENSE + 22, 4)
     rows, known = drawn(one, 600, 0.2)
     found = gaussian.fit(rows, known)
     errors = [float((each.fill(rows, known) - rows)[~known].square().mean()) for each in (one, found)]

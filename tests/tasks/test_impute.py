@@ -236,8 +236,9 @@ def test_any_autoencoder_can_do_the_work_and_a_bad_one_is_not_believed() -> None
 
 def test_the_assessment_tells_a_good_model_and_a_hopeless_table() -> None:
     random = np.random.default_rng(0)
-    a, b = random.uniform(-2, 2, size=(2, 400))
-    good = pd.DataFrame({"a": a, "b": b, "ab": a * b, "a2": a**2, "b2": b**2, "k": np.where(a > 0, "up", "down")})
+    x, noise = random.uniform(-2, 2, size=400), random.normal(size=(400, 6))
+    good = pd.DataFrame({"x": x, "x2": x**2, "wave": np.cos(3 * x), "k": np.where(x > 0, "up", "down")})
+    good[list("abcdef")] = x[:, None] * [1, 1, 0, 0, 0, 0] + noise * [0.05, 0.05, 1, 1, 1, 1]
     learn, held = Source(good[:300], "table"), Source(good[300:].reset_index(drop=True), "table")
     found = AutoencoderImputer(members=2, trainer=Trainer(epochs=120), random_state=0).fit(learn).assess(learn, held)
     assert found.columns == ("", "error", "accuracy") and [row[0] for row in found.rows][1:] == list(RIVALS)

@@ -34,8 +34,9 @@ class Gaussian:
     Reference: Little & Rubin (2002), "Statistical analysis with missing data", section 11.2; Rubin & Thayer (1982),
     "EM algorithms for ML factor analysis".
 
-    >>> two = Gaussian(torch.zeros(2).double(), torch.tensor([[1.0], [1.0]]).double(), torch.tensor([0.0, 1.0]).double())
-    >>> two.fill(torch.tensor([[2.0, 9.0], [9.0, 2.0]]).double(), torch.tensor([[True, False], [False, True]]))
+    >>> mean, axes, noise = (torch.tensor(values).double() for values in ([0, 0], [[1], [1]], [0, 1]))
+    >>> known = torch.tensor([[True, False], [False, True]])
+    >>> Gaussian(mean, axes, noise).fill(torch.tensor([[2.0, 9.0], [9.0, 2.0]]).double(), known)
     tensor([[2., 2.],
             [1., 2.]], dtype=torch.float64)
     """

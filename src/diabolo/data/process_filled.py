@@ -20,9 +20,9 @@ class FilledTable(TableProcessor, Redrawn):
 
         x = [filled (F) | missing? (columns)]      target = [true (F)], scored where a cell was hidden
 
-    In training known cells are hidden at random, anew in every epoch; they and the missing ones are filled as a Gaussian
-    of the encoded row has it (its mean and covariance learnt at `fit` by expectation-maximisation), and the loss
-    counts the hidden ones. So the network learns what the linear guess lacks.
+    In training known cells are hidden at random, anew in every epoch; they and the missing ones are filled as a
+    Gaussian of the encoded row has it (its mean and covariance learnt at `fit` by expectation-maximisation), and the
+    loss counts the hidden ones. So the network learns what the linear guess lacks.
 
     Parameters
     ----------

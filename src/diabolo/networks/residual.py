@@ -64,11 +64,16 @@ class Residual(Network):
             raise UsageError(f"network 'residual' corrects its input, of shape {shape}; {out_shape} is to come back.")
         options = (self.activation, self.norm, self.dropout)
         encoder = DenseEncoder((prod(shape), *self.hidden, features), *options)
-        return encoder, ResidualDecoder((code, *reversed(self.hidden), prod(out_shape)), out_shape, self.columns, options)
+        return encoder, ResidualDecoder(
+            (code, *reversed(self.hidden), prod(out_shape)), out_shape, self.columns, options
+        )
 
 
 class ResidualDecoder(Decoder):
     """(B, D) to a correction (B, *out_shape), added to the first entries of the row where it is at hand."""
+
+    boolean: Tensor
+    categorical: Tensor
 
     def __init__(
         self,

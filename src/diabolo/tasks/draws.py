@@ -112,7 +112,9 @@ def _quantiles(ratio: Tensor, levels: Tensor) -> Tensor:
         return NORMAL.icdf(levels)
     share = len(ratio) / (len(ratio) + BELIEF)
     normal = NORMAL.icdf(levels) * (share * ratio.square().mean() + 1 - share).sqrt()
-    return share * torch.from_numpy(np.quantile(ratio.numpy(), levels.numpy()).astype(np.float32)) + (1 - share) * normal
+    return (
+        share * torch.from_numpy(np.quantile(ratio.numpy(), levels.numpy()).astype(np.float32)) + (1 - share) * normal
+    )
 
 
 def draw(teller: Teller, values: Tensor, known: Tensor, generator: torch.Generator) -> Tensor:

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from ..core import Spec, register
-from ..core.errors import DataError, out_of_range
+from ..core.errors import out_of_range
 from ..data import Source
 from ..data.process_filled import FilledTable
 from ..estimators.base import BaseAutoencoder
@@ -169,8 +169,8 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, TaskModel):
         """Several completed tables: missing cells drawn together from p(missing | observed).
 
         Categories and truth values are drawn one column after the other, each told those before it; then numbers and
-        dates as the mean and a residual, with the Gaussian's correlation and the shape of the errors made on hidden cells.
-        Draw i is of member i modulo their number, so that draws differ by what is not known of the model too.
+        dates as the mean and a residual, with the Gaussian's correlation and the shape of the errors made on hidden
+        cells. Draw i is of member i modulo their number, so that draws differ by what is not known of the model too.
 
         Reference: Rubin (1987), "Multiple imputation for nonresponse in surveys", chapter 4; van Buuren (2018),
         "Flexible imputation of missing data", section 3.4.
@@ -204,13 +204,13 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, TaskModel):
     # what members are worth ---------------------------------------------------------------------------------
 
     def _weigh(self, frame: Any, fold: ndarray, seed: int) -> None:
-        """Hide cells of the rows each member has not seen, and keep how far to trust it and how large its errors are."""
-        trials, repeats = [], int(np.clip(TRIALS // len(frame), 1, MOST_REPEATS))
+        """Hide cells of the rows each member has not seen; keep how far to trust it and how large its errors are."""
+        trials: list[draws.Trial] = []
+        repeats = int(np.clip(TRIALS // len(frame), 1, MOST_REPEATS))
         for number, model in enumerate(self.models_.values()):
             generator = torch.Generator().manual_seed((seed + number) % 2**31)
             held = frame[fold == number].reset_index(drop=True)
-            for _ in range(repeats):
-                trials.append(draws.trial(model, held, self.hide, generator))
+            trials += [draws.trial(model, held, self.hide, generator) for _ in range(repeats)]
         self.arrays_.update(draws.weighed(trials, self.processor_, repeats, len(self.models_)))  # type: ignore[arg-type]
 
     def assess(self, learn: Source, held: Source, *, seed: int = 0) -> Assessment | None:
