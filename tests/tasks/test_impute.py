@@ -240,7 +240,7 @@ def test_the_assessment_tells_a_good_model_and_a_hopeless_table() -> None:
     good = pd.DataFrame({"x": x, "x2": x**2, "wave": np.cos(3 * x), "k": np.where(x > 0, "up", "down")})
     good[list("abcdef")] = x[:, None] * [1, 1, 0, 0, 0, 0] + noise * [0.05, 0.05, 1, 1, 1, 1]
     learn, held = Source(good[:300], "table"), Source(good[300:].reset_index(drop=True), "table")
-    found = AutoencoderImputer(members=2, trainer=Trainer(epochs=120), random_state=0).fit(learn).assess(learn, held)
+    found = AutoencoderImputer(members=2, trainer=Trainer(epochs=200), random_state=0).fit(learn).assess(learn, held)
     assert found.columns == ("", "error", "accuracy") and [row[0] for row in found.rows][1:] == list(RIVALS)
     assert "numbers: better than" in found.verdict
     noise = pd.DataFrame(random.normal(size=(200, 3)), columns=list("abc"))

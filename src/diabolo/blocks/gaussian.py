@@ -36,7 +36,7 @@ class Gaussian:
 
     >>> mean, axes, noise = (torch.tensor(values).double() for values in ([0, 0], [[1], [1]], [0, 1]))
     >>> known = torch.tensor([[True, False], [False, True]])
-    >>> Gaussian(mean, axes, noise).fill(torch.tensor([[2.0, 9.0], [9.0, 2.0]]).double(), known)
+    >>> Gaussian(mean, axes, noise).fill(torch.tensor([[2.0, 9.0], [9.0, 2.0]]).double(), known).round()
     tensor([[2., 2.],
             [1., 2.]], dtype=torch.float64)
     """
