@@ -15,7 +15,8 @@ imputer (5 neighbours), IterativeImputer (Bayesian ridge), scikit-learn's defaul
 categories (the largest wins). Measures: root of the mean squared error over hidden cells, in units of the
 column's standard deviation; accuracy of categories. Ranks among the four are averaged over sets, mechanisms and seeds
 (users: over both measures first). Nothing is chosen here: the imputer's defaults were set on wine, diabetes, Pima,
-yeast, fault and letter with other seeds. With --forest one more row, outside the ranks: IterativeImputer over extra trees.
+yeast, fault and letter with other seeds. With --forest one more row, outside the ranks: IterativeImputer over extra
+trees.
 
 ``--keep FILE``: what was measured is appended there, and a second call goes on.
 

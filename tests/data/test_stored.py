@@ -77,6 +77,17 @@ def test_a_column_may_begin_empty_and_grow_a_missing_cell_late() -> None:
     assert table.codecs[1].mean == pytest.approx(3.0)
 
 
+def test_categories_of_a_csv_are_one_whether_a_stretch_of_it_is_all_digits_or_not() -> None:
+    """pandas reads a stretch that holds digits alone as numbers, floats where cells are missing."""
+    texts = pd.DataFrame({"zone": ["1", "2", "north", "1"]})
+    digits, holes = pd.DataFrame({"zone": [1, 2, 2]}), pd.DataFrame({"zone": [1.0, np.nan, 3.0]})
+    table = TableProcessor().fit_parts([texts, digits, holes])
+    whole = pd.DataFrame({"zone": ["1", "2", "north", "1", "1", "2", "2", "1", None, "3"]})
+    assert table.state() == TableProcessor().fit(whole).state()
+    assert table.codecs[0].levels == ["1", "2", "3", "north"]  # type: ignore[attr-defined]
+    assert table.encode(digits)["x"].argmax(1).tolist() == [0, 1, 1]
+
+
 def test_moments_do_not_cancel_far_from_zero() -> None:
     tally = Moments()
     values = 1e9 + np.random.default_rng(1).normal(size=10_000)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.sparse import csr_matrix
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from diabolo import CountVAE, Trainer, load
@@ -123,6 +124,28 @@ def test_counts_may_come_as_a_frame_or_small_integers(model: CountVAE) -> None:
     frame = CountVAE(2, trainer=Trainer(epochs=2), random_state=0).fit(pd.DataFrame(counts))
     small = CountVAE(2, trainer=Trainer(epochs=2), random_state=0).fit(counts.astype(np.uint16))
     np.testing.assert_array_equal(frame.transform(pd.DataFrame(counts)), small.transform(counts))
+
+
+def test_normalized_rows_have_one_library_and_the_proportions_of_their_kind(model: CountVAE) -> None:
+    counts, kind, library, mean = generated(600, seed=1)
+    rows = model.normalized(counts, library=1e4)
+    np.testing.assert_allclose(rows.sum(1), 1e4, rtol=1e-4)
+    shares = (mean / library[:, None])[[int(np.argmax(kind == which)) for which in (0, 1)]]
+    for which in (0, 1):
+        off = np.abs(rows[kind == which] / 1e4 - shares[which]).sum(1).mean()
+        noise = np.abs(counts / counts.sum(1, keepdims=True) - shares[kind]).sum(1)[kind == which].mean()
+        assert off < 0.3 * noise
+    np.testing.assert_array_equal(model.normalized(counts), model.inverse_transform(model.transform(counts)))
+    with pytest.raises(UsageError, match="library"):
+        model.normalized(counts, library=0)
+
+
+def test_sparse_counts_are_counts(model: CountVAE) -> None:
+    counts = generated(60)[0]
+    np.testing.assert_array_equal(model.transform(csr_matrix(counts)), model.transform(counts))
+    given = {"trainer": Trainer(epochs=2), "random_state": 0}
+    sparse, dense = CountVAE(2, **given).fit(csr_matrix(counts)), CountVAE(2, **given).fit(counts)
+    np.testing.assert_array_equal(sparse.transform(counts), dense.transform(counts))
 
 
 def test_negative_counts_are_refused() -> None:

@@ -51,6 +51,11 @@ VARIANTS: dict[str, list[tuple[dict[str, Any], tuple[int, ...]]]] = {
         ({"width": 8, "heads": 2, "depth": 1, "patch": 3}, (9, 7, 3)),
         ({"width": 8, "heads": 2, "depth": 1, "patch": (3,)}, (9, 2)),
     ],
+    "selective": [
+        ({"hidden": (5,)}, (7,)),
+        ({"columns": [["numeric", 1], ["categorical", 2]], "indicators": [0], "hidden": ()}, (4,)),
+        ({"way": "group", "keep": 2, "hidden": (5,)}, (7,)),
+    ],
     "pyramid": [
         *(({"hidden": (5, 4), **options}, (7,)) for options in NORMS),
         ({"hidden": (9,)}, (3, 2)),

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from diabolo import Autoencoder, Trainer
 from diabolo.core.errors import MissingExtra, TrainingError, UsageError
@@ -207,16 +208,11 @@ def test_on_end_is_called_even_when_training_fails(house: Any) -> None:
 # ── TensorBoard ───────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.fixture
-def events() -> Any:
-    return pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-
-
-def test_tensorboard_events_can_be_read_back(house: Any, tmp_path: Path, events: Any) -> None:
+def test_tensorboard_events_can_be_read_back(house: Any, tmp_path: Path) -> None:
     stage = house.compose("vae")
     trainer = house.quick(callbacks=[TensorBoard(tmp_path)])
     history = trainer.fit([stage], house.feed(), house.feed(20, seed=9), seed=1)
-    read = events.EventAccumulator(str(tmp_path))
+    read = EventAccumulator(str(tmp_path))
     read.Reload()
     scalars = set(read.Tags()["scalars"])
     terms = {f"{term}/{part}" for term in ("loss", "reconstruction", "kl") for part in ("train", "validation")}
@@ -231,12 +227,12 @@ def test_tensorboard_events_can_be_read_back(house: Any, tmp_path: Path, events:
     assert len(lines) == 20 and len(lines[0].split("\t")) == house.CODE
 
 
-def test_tensorboard_shows_pictures_above_their_reconstructions(tmp_path: Path, events: Any) -> None:
+def test_tensorboard_shows_pictures_above_their_reconstructions(tmp_path: Path) -> None:
     for shape in ((6, 5), (6, 5, 3)):
         X = np.random.default_rng(0).integers(0, 256, (40, *shape), dtype=np.uint8)
         folder = tmp_path / str(len(shape))
         Autoencoder(3, trainer=Trainer(epochs=1, callbacks=[TensorBoard(folder)]), random_state=0).fit(X)
-        read = events.EventAccumulator(str(folder))
+        read = EventAccumulator(str(folder))
         read.Reload()
         (tag,) = {name.rsplit("/", 1)[0] for name in read.Tags()["images"]}
         assert tag == "original above reconstruction"

@@ -173,6 +173,23 @@ def test_validation_is_the_same_number_whenever_it_is_asked(house: Any) -> None:
     assert values[0]["loss"] == pytest.approx(values[0]["reconstruction"] + values[0]["kl"], rel=1e-5)
 
 
+def test_wide_rows_are_looked_at_a_few_at_a_time_with_the_same_result(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bytes bound the batch, 1,024 rows and the training batch too; a mean over rows does not know of batches."""
+    stage, feed, sizes = house.compose(), house.feed(200, seed=9), []
+    loop = Loop(house.quick(batch_size=16), [stage], house.feed(), None, 1)
+    loop.begin()
+    stage.module.register_forward_pre_hook(lambda module, given: sizes.append(len(given[0])))
+    results = []
+    width = next(feed.batches(1)).x.numel()
+    for rows in (2000, 60, 3):
+        monkeypatch.setattr("diabolo.train.loop.LOOK_BYTES", rows * 4 * width)
+        results.append(loop.evaluate(feed)["loss"])
+    assert sizes == [200] + [60, 60, 60, 20] + 12 * [16] + [8]
+    assert results == pytest.approx([results[0]] * 3, rel=1e-6)
+
+
 def test_fitting_leaves_the_global_generator_as_it_was(house: Any) -> None:
     stage = house.compose("vae")
     state = torch.get_rng_state()

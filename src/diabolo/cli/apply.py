@@ -7,7 +7,20 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import DataArg, ForceOpt, ModelArg, OutOpt, Reading, autoencoder, bar, read, reads_data, tell, tell_damage
+from .options import (
+    DataArg,
+    ForceOpt,
+    ModelArg,
+    OutOpt,
+    Reading,
+    autoencoder,
+    bar,
+    of_a_frame,
+    read,
+    reads_data,
+    tell,
+    tell_damage,
+)
 
 USERS = 512
 """Users whose scores of all items are held at a time."""
@@ -27,7 +40,7 @@ def encode(model: ModelArg, data: DataArg, out: OutOpt, reading: Reading, force:
         found = fitted.transform(piece)
         return found if out.suffix == ".npy" else found.reshape(len(found), -1)
 
-    _over(out, codes, source, force, "code", fitted)
+    over(out, codes, source, force, "code", fitted)
 
 
 @reads_data
@@ -41,7 +54,7 @@ def reconstruct(model: ModelArg, data: DataArg, out: OutOpt, reading: Reading, f
     if source.modality == "interactions" and out.suffix != ".npy":
         _write(out, _recommended(fitted, source), None, force, "recommendation")
         return
-    _over(out, lambda piece: _named(fitted, fitted.reconstruct(piece), out), source, force, "row", fitted)
+    over(out, lambda piece: _named(fitted, fitted.reconstruct(piece), out), source, force, "row", fitted)
 
 
 @reads_data
@@ -54,7 +67,7 @@ def score(model: ModelArg, data: DataArg, out: OutOpt, reading: Reading, force: 
         found = -fitted.score_samples(piece)
         return found if out.suffix == ".npy" else _frame(out, {"error": found})
 
-    _over(out, errors, source, force, "error", fitted)
+    over(out, errors, source, force, "error", fitted)
 
 
 @reads_data
@@ -72,7 +85,7 @@ def predict(model: ModelArg, data: DataArg, out: OutOpt, reading: Reading, force
         named = {f"p_{name}": odds[place] for place, name in enumerate(fitted.labels_.classes)} if len(odds) else {}
         return _frame(out, {"prediction": found, **named})
 
-    _over(out, said, source, force, "prediction", fitted)
+    over(out, said, source, force, "prediction", fitted)
 
 
 def _frame(out: Path, columns: dict[str, Any]) -> Any:
@@ -97,27 +110,26 @@ def sample(
     n: Annotated[int, typer.Argument(metavar="N", help="How many rows.", min=1)],
     out: OutOpt,
     class_: Annotated[str | None, typer.Option("--class", help="Of this class, for models that are told one.")] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", help="Of a table: column=value, 'column>value', column=low..high (repeatable)."),
+    ] = None,
+    quality: Annotated[
+        str | None, typer.Option("--quality", metavar="DATA", help="Of a table: hold the rows against these real ones.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="All randomness comes from it.", min=0)] = 0,
     force: ForceOpt = False,
 ) -> None:
     """Write N new rows drawn from the model, of the kind it was trained on."""
-    fitted = _open(model, out, force, pictures=True)
-    told = {} if class_ is None else {"y": _class(fitted, class_)}
-    _write(out, _named(fitted, fitted.sample(n, random_state=seed, **told), out), None, force, "row", fitted)
+    from . import sample as new
 
-
-def _class(fitted: Any, text: str) -> Any:
-    """A class as the model knows it. Raises `UsageError` for one that it does not."""
-    import inspect
-
-    from ..core.errors import UsageError, unknown
-
-    if "y" not in inspect.signature(fitted.sample).parameters:
-        raise UsageError(f"--class does not apply to model {fitted.part_name!r}: it is told no class; leave it out.")
-    known = {str(value): value for value in fitted.labels_.classes.tolist()}
-    if text not in known:
-        raise unknown("class", text, known)
-    return known[text]
+    fitted, maker = _open(model, out, force, pictures=True), new.maker(model)
+    rows = _named(fitted, new.rows(maker, n, class_, where, seed), out)
+    if quality is not None:
+        new.must_generate(maker)
+    _write(out, rows, None, force, "row", fitted)
+    if quality is not None:
+        new.judge(maker, fitted, rows, quality, seed)
 
 
 def decode(model: ModelArg, codes: CodesArg, out: OutOpt, force: ForceOpt = False) -> None:
@@ -173,15 +185,16 @@ def _recommended(model: Any, source: Any) -> Any:
 
 def _named(model: Any, rows: Any, out: Path) -> Any:
     """Rows with the names of their columns, for a table that the model took as an array."""
-    columns = model.metrics_.get("data", {}).get("columns")
-    if not columns or out.suffix == ".npy" or model.metrics_["data"].get("as_") == "series":
+    data = model.metrics_.get("data", {})
+    columns = data.get("columns", of_a_frame(model))
+    if not columns or out.suffix == ".npy" or data.get("as_") == "series":
         return rows
     from ..core.errors import require
 
     return require("pandas", "table", f"writing {out.suffix}").DataFrame(rows, columns=columns)
 
 
-def _over(out: Path, function: Any, source: Any, force: bool, what: str, model: Any) -> None:
+def over(out: Path, function: Any, source: Any, force: bool, what: str, model: Any) -> None:
     """Write ``function`` of DATA: at once, or piece by piece where DATA stays on disk."""
     from ..data import Stored, write_parts
     from ..estimators.from_disk import pieces

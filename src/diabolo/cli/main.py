@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import apply, demo, fit, impute, show
+from . import apply, augment, cluster, demo, detect, fit, impute, select, show
 from .options import guarded
 
 app = typer.Typer(
@@ -41,8 +41,12 @@ app.command("decode")(guarded(apply.decode))
 app.command("reconstruct")(guarded(apply.reconstruct))
 app.command("score")(guarded(apply.score))
 app.command("predict")(guarded(apply.predict))
+app.command("detect")(guarded(detect.detect))
+app.command("cluster")(guarded(cluster.cluster))
 app.command("impute")(guarded(impute.impute))
 app.command("sample")(guarded(apply.sample))
+app.command("augment")(guarded(augment.augment))
+app.command("select")(guarded(select.select))
 app.command("info")(guarded(show.info))
 app.command("report")(guarded(show.report))
 app.command("doctor")(guarded(show.doctor))

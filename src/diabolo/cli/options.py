@@ -278,7 +278,7 @@ def _as_trained(model: Any, given: dict[str, Any]) -> None:
     trained, processor = model.metrics_.get("data", {}), model.processor_
     given["as_"] = given["as_"] or trained.get("as_")
     given["header"] = given["header"] and not trained.get("no_header", False)
-    columns = processor.columns if isinstance(processor, TableProcessor) else trained.get("columns")
+    columns = processor.columns if isinstance(processor, TableProcessor) else trained.get("columns", of_a_frame(model))
     if trained.get("as_") in OWN:
         given.update({name: given[name] or trained.get(name) for name in ("column", "time", "processor")})
         if trained["as_"] == "video" and given["size"] is None:
@@ -288,11 +288,20 @@ def _as_trained(model: Any, given: dict[str, Any]) -> None:
         given.update(columns=trained.get("columns"), keep=trained.get("key", ()), labels=trained.get("target"))
         return
     if columns:
-        given.update(columns=columns, keep=trained.get("key", ()), labels=trained.get("target"))
+        told = trained.get("target")  # a column like any other, for a model that makes new rows
+        given.update(columns=columns, keep=trained.get("key", ()), labels=None if told in columns else told)
     else:
         given["array"] = given["array"] or trained.get("array")
     if len(processor.shape) in (2, 3) and given["size"] is None and not given["strict"]:
         given["size"] = tuple(processor.shape[:2])
+
+
+def of_a_frame(model: Any) -> list[str]:
+    """The columns of a table that the model took as something else, as counts."""
+    from ..data import TableProcessor
+
+    names = [] if isinstance(model.processor_, TableProcessor) else vars(model).get("feature_names_in_", [])
+    return [str(name) for name in names]
 
 
 def _same_kind(model: Any, source: Source) -> None:
@@ -308,7 +317,10 @@ def _same_kind(model: Any, source: Source) -> None:
                 f"{source.origin} was read as {source.modality}; the model was trained on {trained or 'other data'}."
             )
         return
-    table, shape = isinstance(model.processor_, TableProcessor), tuple(model.processor_.shape)
+    table, shape = (
+        isinstance(model.processor_, TableProcessor) or bool(of_a_frame(model)),
+        tuple(model.processor_.shape),
+    )
     if isinstance(source.rows, Stored) and table == (source.modality == "table"):
         return
     same = table == (source.modality == "table")

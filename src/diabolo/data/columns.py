@@ -45,13 +45,18 @@ class Column(ABC):
         return 1
 
     @property
+    def parts(self) -> list[list[Any]]:
+        """[kind, width] of each part of the value that has a likelihood of its own."""
+        return [[self.loss_kind, self.width]]
+
+    @property
     def indicated(self) -> bool:
         """Whether the encoder is also told if a cell is missing."""
         return self.missing and self.kind in ("numeric", "boolean", "date")
 
     @abstractmethod
     def encode(self, cells: Any, notices: list[str]) -> tuple[np.ndarray, np.ndarray]:
-        """A Series as values (N, width) float64 and known (N,) bool."""
+        """A Series as values (N, width) float64 and known bool: (N,), or (N, parts) where there are several."""
 
     @abstractmethod
     def invert(self, data: np.ndarray) -> Any:
@@ -209,13 +214,24 @@ class CategoricalColumn(Column):
     def width(self) -> int:
         return len(self.levels)
 
-    def encode(self, cells: Any, notices: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    def settled(self, cells: Any) -> Any:
+        """Cells as objects; numbers as texts where the categories are texts (a piece of a CSV may hold digits alone).
+
+        >>> import pandas as pd
+        >>> CategoricalColumn("zip", "object", False, levels=["a", "1"]).settled(pd.Series([1, 2])).tolist()
+        ['1', '2']
+        """
         pandas = require("pandas", "table", "a table")
-        here = cells.isna().to_numpy(bool)
         values = cells.astype(object)
         texts = all(isinstance(level, str) for level in self.levels)
         if texts and pandas.api.types.infer_dtype(values, skipna=True) != "string":
             values = values.map(_text, na_action="ignore")
+        return values
+
+    def encode(self, cells: Any, notices: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        pandas = require("pandas", "table", "a table")
+        here = cells.isna().to_numpy(bool)
+        values = self.settled(cells)
         code = pandas.Index(self.levels, dtype=object).get_indexer(values)
         unseen = (code < 0) & ~here
         if unseen.any() and len(self.levels) < MAX_LEVELS:

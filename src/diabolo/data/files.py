@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import fnmatch
+import io
+import lzma
 import tarfile
 import threading
 import zipfile
+import zlib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Self
@@ -20,6 +24,8 @@ from .recognise import split_of
 from .record import Options, Source, damage, listed
 
 MAX_FILE = 1 << 30
+STRIDE = 1 << 26
+"""Bytes unpacked between two looks at the memory that is left."""
 MOST_DAMAGED = 0.1
 """Share of the files that may be unreadable."""
 READABLE = (".csv", ".npy", ".npz", ".parquet", "-ubyte.gz")
@@ -60,14 +66,17 @@ class Files:
         return [name for name in self.names if not name.lower().endswith(suffixes)]
 
 
-def open_files(path: Path) -> Files:
-    """A folder, .zip or .tar(.gz, .bz2, .xz). Raises `DataError` for a damaged archive."""
+def open_files(path: Path, *, names_only: bool = False) -> Files:
+    """A folder, .zip or .tar(.gz, .bz2, .xz). Raises `DataError` for a damaged archive.
+
+    ``names_only``: nothing will be read, so that a compressed tar need not be kept in memory.
+    """
     if path.is_dir():
         found = [p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()]
         return Files(path.name, _seen(found), lambda name: (path / name).read_bytes(), lambda: None, path)
     if path.suffix.lower() not in (".zip", ".tar") and not zipfile.is_zipfile(path) and not _is_tar(path):
         raise UsageError(f"{path.name} is neither a folder nor an archive (.zip, .tar); give one, or leave out --as.")
-    return _zip(path) if zipfile.is_zipfile(path) or path.suffix.lower() == ".zip" else _tar(path)
+    return _zip(path) if zipfile.is_zipfile(path) or path.suffix.lower() == ".zip" else _tar(path, names_only)
 
 
 def _is_tar(path: Path) -> bool:
@@ -98,37 +107,60 @@ def _zip(path: Path) -> Files:
     return Files(path.name, _seen(members), read, archive.close)
 
 
-def _tar(path: Path) -> Files:
-    """A tar is read through once where it is compressed (it has no index); then its files lie in memory."""
-    try:
-        archive = tarfile.open(path)  # noqa: SIM115
-        members = {info.name.removeprefix("./"): info for info in archive.getmembers() if info.isfile()}
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise DataError(
-            f"{path.name} is damaged or cut short ({str(error).splitlines()[0]}); fetch it again."
-        ) from error
-    total = sum(info.size for info in members.values())
-    check_memory(total, f"the files in {path.name}", "Unpack it and give the folder.")
+def _tar(path: Path, names_only: bool) -> Files:
+    """An uncompressed tar is read where its files lie; a compressed one, once from end to end, into memory."""
     held: dict[str, bytes] = {}
-    lock = threading.Lock()
+    lock, room = threading.Lock(), _Room(path)
+    with _sound(path), ExitStack() as on_failure:
+        archive = on_failure.enter_context(tarfile.open(path))
+        kept = not names_only and not isinstance(archive.fileobj, io.BufferedReader)
+        members: dict[str, tarfile.TarInfo] = {}
+        for info in filter(tarfile.TarInfo.isfile, archive):
+            name = info.name.removeprefix("./")
+            members[name] = info
+            if kept:
+                room.take(info.size)
+                held[name] = _unpacked(path, archive, info)
+        on_failure.pop_all()
 
     def read(name: str) -> bytes:
-        with lock:
-            if not held:
-                _fill(path, archive, members, held)
-        return held[name]
+        if name in held:
+            return held[name]
+        with lock, _sound(path):
+            return _unpacked(path, archive, members[name])
 
     return Files(path.name, _seen(list(members)), read, archive.close)
 
 
-def _fill(path: Path, archive: tarfile.TarFile, members: dict[str, Any], held: dict[str, bytes]) -> None:
+class _Room:
+    """Whether there is memory for what is still to be unpacked, asked as it grows: such a tar tells no size."""
+
+    def __init__(self, path: Path) -> None:
+        self.name, self.taken, self.asked = path.name, 0, 0
+
+    def take(self, size: int) -> None:
+        """Before ``size`` more bytes. Raises `DataError` where they do not fit."""
+        self.taken += size
+        if self.taken - self.asked > STRIDE:
+            held = f"{self.name} is unpacked up to {human(self.asked)}; more of its files"
+            check_memory(self.taken - self.asked, held, "Unpack it and give the folder.")
+            self.asked = self.taken
+
+
+@contextmanager
+def _sound(path: Path) -> Iterator[None]:
+    """Raise `DataError` where a tar turns out to be damaged."""
     try:
-        for name, info in members.items():
-            _check_size(path, name, info.size)
-            file = archive.extractfile(info)
-            held[name] = file.read() if file is not None else b""
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise DataError(f"{path.name} is damaged or cut short ({error}); fetch it again.") from error
+        yield
+    except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DataError(f"{path.name} is damaged or cut short ({why}); fetch it again.") from error
+
+
+def _unpacked(path: Path, archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
+    _check_size(path, info.name, info.size)
+    file = archive.extractfile(info)
+    return file.read() if file is not None else b""
 
 
 def _check_size(path: Path, name: str, size: int) -> None:

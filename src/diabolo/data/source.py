@@ -207,7 +207,7 @@ def _own_kind(path: Path, options: Options) -> str | None:
         return None
     kind = recognise(path)
     if kind in ("folder", "archive"):
-        with open_files(path) as files:
+        with open_files(path, names_only=True) as files:
             return options.as_ if options.as_ == "image" else kinds.commonest(files.names)
     if kind == "txt" and options.as_ is None:
         return lines_kind(path)

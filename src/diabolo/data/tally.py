@@ -141,7 +141,7 @@ class _Levels(Tally):
 
     def add(self, cells: Any) -> None:
         self.missing |= bool(cells.isna().any())
-        self.counts.update(cells.value_counts().to_dict())
+        self.counts.update(self.first.settled(cells).value_counts().to_dict())
         if len(self.counts) > MOST_TEXTS:
             self.counts = Counter(dict(self.counts.most_common(MOST_TEXTS // 2)))
 

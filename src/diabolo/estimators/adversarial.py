@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.utils import ClassifierTags
 
 from ..blocks.critic import Game
 from ..core import Spec, register
@@ -116,6 +117,11 @@ class AdversarialAutoencoder(BaseAutoencoder):
         """The most likely class of every row (N,)."""
         best = self.predict_proba(X).argmax(-1)
         return self.labels_.classes[best]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags = ClassifierTags()  # of `predict_proba`; it is a transformer all the same
+        return tags
 
 
 @register("model", "vae-gan")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 
 from ..blocks.row_sums import Library
 from ..core import Spec, register
+from ..core.errors import out_of_range
 from ..core.interfaces import Shape
 from ..data import Source
 from ..train import Trainer
@@ -26,7 +29,7 @@ class CountVAE(LogLikelihood):
 
     The decoder is told how much was counted in a row and gives proportions alone, so the code need not hold it; θ, the
     inverse dispersion, is learned for every column. The likelihood is in nats, given the library size. Samples and
-    rows made from codes have the median library of the training rows.
+    rows made from codes have the median library of the training rows; so has `normalized`, unless it is told another.
 
     Parameters
     ----------
@@ -75,9 +78,27 @@ class CountVAE(LogLikelihood):
         recipe.module.decoder = Library(recipe.module.decoder, paired=self.zero_inflated)  # type: ignore[arg-type]
         return recipe
 
+    def normalized(self, X: Any, library: float | None = None) -> np.ndarray:
+        """What would be counted on average in every row, had ``library`` been counted in all: float32, as X.
+
+        Denoised, and free of how deep a row was sequenced: the decoder's proportions times the library. None: the
+        median library of the training rows, for which `inverse_transform` of codes gives the same.
+
+        Raises `UsageError` for a library that is not above 0.
+        """
+        if library is not None and not library > 0:
+            raise out_of_range("library", "a number above 0, or None", library)
+        rows: np.ndarray = np.asarray(self.inverse_transform(self.transform(X)), np.float32)
+        if library is None:
+            return rows
+        decoder: Any = self.module_.decoder
+        return rows * np.float32(library / float(decoder.typical.exp()))
+
     def _rows(self, X: Any, fitting: bool) -> Any:
-        """Rows as counts, whatever kind they look like."""
-        rows = super()._rows(X, fitting)
+        """Rows as counts, whatever kind they look like; sparse ones are written out."""
+        if isinstance(X, Source) and issparse(X.rows):
+            X = replace(X, rows=X.rows.toarray())
+        rows = super()._rows(X.toarray() if issparse(X) else X, fitting)
         if not fitting:
             return rows
         held = rows.rows if isinstance(rows, Source) else rows

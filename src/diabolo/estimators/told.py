@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from sklearn.utils import ClassifierTags
 from torch import Tensor
 
 from ..core import Batch
@@ -60,6 +61,11 @@ class ClassTold(BaseAutoencoder):
     def sample(self, n_samples: int = 1, *, y: Any = None, random_state: int | None = None) -> Any:
         """New rows from the prior; ``y``: one class for all, or one for each; None: classes drawn alike."""
         return self._sampled(lambda: self._draw_told(self._asked(n_samples, y)), random_state)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags = ClassifierTags()  # of `predict_proba`; it is a transformer all the same
+        return tags
 
     # how ----------------------------------------------------------------------------------------------------
 

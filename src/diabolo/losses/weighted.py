@@ -7,6 +7,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -86,12 +87,12 @@ class Weighted(Reweighted):
     def __init__(self, weights: Sequence[Any], loss: Any = "squared", shape: Shape | None = None) -> None:
         super().__init__(loss, shape)
         try:
-            values = torch.as_tensor(weights, dtype=torch.float32)
+            values = np.array(weights, np.float32)  # judged outside torch, which may be building without memory
         except (TypeError, ValueError, RuntimeError) as error:
             raise out_of_range("weights", "numbers of at least 0", weights) from error
-        if not (values.numel() and float(values.min()) >= 0 and 0 < float(values.max()) < math.inf):
+        if not (values.size and values.min() >= 0 and 0 < values.max() < math.inf):
             raise out_of_range("weights", "finite numbers of at least 0, not all 0", weights)
-        self.register_buffer("weights", values, persistent=False)
+        self.register_buffer("weights", torch.as_tensor(values), persistent=False)
 
     def weights_for(self, cost: Float[Tensor, " b *s"]) -> Float[Tensor, "*s"]:
         given, entries = tuple(self.weights.shape), tuple(cost.shape[1:])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -79,9 +79,21 @@ class Discrepancy(Penalty):
 
     def _sum(self, a: Tensor, b: Tensor, others: bool = False) -> Tensor:
         """The kernel summed over all pairs; ``others``: not of a row with itself, where every kernel is 1."""
+        total = a.new_zeros(())
+        for kernel in self._kernels(a, b):
+            total = total + kernel.sum()
+        return total - len(a) * len(self.scales) if others else total
+
+    def pairs(self, a: Float[Tensor, "n d"], b: Float[Tensor, "m d"]) -> Float[Tensor, "n m"]:
+        """The kernel of every pair of rows, summed over the scales.
+
+        >>> Discrepancy(kernel="rbf", scales=[1]).pairs(torch.zeros(1, 2), torch.ones(3, 2)).shape
+        torch.Size([1, 3])
+        """
+        return torch.stack(list(self._kernels(a, b))).sum(0)
+
+    def _kernels(self, a: Tensor, b: Tensor) -> Iterator[Tensor]:
         squares = (a.square().sum(1)[:, None] + b.square().sum(1) - 2 * a @ b.T).clamp_min(0)
-        total = squares.new_zeros(())
         for scale in self.scales:
             c = 2 * a.shape[1] * scale
-            total = total + (c / (c + squares) if self.kernel == "imq" else torch.exp(-squares / c)).sum()
-        return total - len(a) * len(self.scales) if others else total
+            yield c / (c + squares) if self.kernel == "imq" else torch.exp(-squares / c)

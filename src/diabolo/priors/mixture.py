@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -77,6 +78,12 @@ class Mixture(Prior, FromData):
 
     def forward(self, module: AutoencoderModule, cond: Float[Tensor, "b c"] | None = None) -> MixtureSameFamily:
         return self.density()
+
+    def responsibilities(self, z: Float[Tensor, "*b d"]) -> Float[Tensor, "*b k"]:
+        """p(component | z), summing to 1."""
+        density: Any = self.density()
+        parts = density.component_distribution.log_prob(z.unsqueeze(-2))
+        return torch.softmax(parts + density.mixture_distribution.logits, -1)
 
     def begin(self, module: AutoencoderModule, batch: Batch) -> None:
         z = real_rows(module.encode(batch.x, batch.mask, batch.cond).z, batch.mask)

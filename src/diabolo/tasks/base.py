@@ -72,6 +72,7 @@ class TaskModel(BaseEstimator, ABC):
     def plan(self, X: Any, y: Any = None) -> Self:
         """Decide everything of the first autoencoder and build it, but do not train: what `fit` would begin with."""
         self._begin()
+        X, y = self._given(X, y)
         self._shown = self._base().plan(X, y)
         self.models_["autoencoder"] = self._shown
         return self
@@ -79,6 +80,10 @@ class TaskModel(BaseEstimator, ABC):
     def assess(self, learn: Source, held: Source, *, seed: int = 0) -> Assessment | None:
         """Hold the fitted model against the simple methods, on rows it has not seen; None: there is nothing to say."""
         return None
+
+    def _given(self, X: Any, y: Any) -> tuple[Any, Any]:
+        """What the first autoencoder is fitted to; a subclass that puts the rows another way says so here."""
+        return X, y
 
     # members ------------------------------------------------------------------------------------------------
 
@@ -110,9 +115,7 @@ class TaskModel(BaseEstimator, ABC):
 
     def _member(self, name: str, model: BaseAutoencoder, X: Any, y: Any = None) -> BaseAutoencoder:
         """Fit one more autoencoder and keep it under a name; its checkpoint, where there is one, is its own."""
-        trainer = Trainer(**(model.trainer or Trainer()).get_params(deep=False))
-        trainer.callbacks = tuple(_of_member(callback, name) for callback in trainer.callbacks)
-        given, model.trainer, self._shown = model.trainer, trainer, model
+        given, model.trainer, self._shown = model.trainer, of_member(model.trainer or Trainer(), name), model
         try:
             self.models_[name] = model.fit(X, y)
         finally:
@@ -192,8 +195,14 @@ class TaskModel(BaseEstimator, ABC):
         return made
 
 
-def _of_member(callback: Any, name: str) -> Any:
-    """A checkpoint beside the others, of the member's own name; any other callback as it is."""
+def of_member(trainer: Trainer, name: str) -> Trainer:
+    """A copy of a trainer whose checkpoint lies beside the others, under a name of its own."""
+    made = Trainer(**trainer.get_params(deep=False))
+    made.callbacks = tuple(_named(callback, name) for callback in made.callbacks)
+    return made
+
+
+def _named(callback: Any, name: str) -> Any:
     if not isinstance(callback, Checkpoint):
         return callback
     path = callback.path.with_name(f"{callback.path.stem}-{name}{callback.path.suffix}")

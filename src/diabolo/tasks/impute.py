@@ -19,7 +19,7 @@ from ..data.process_filled import FilledTable
 from ..estimators.base import BaseAutoencoder
 from ..estimators.composed import Autoencoder
 from ..train import Trainer
-from . import cells, draws
+from . import draws, holes
 from .base import Assessment, TaskModel
 
 HIDDEN, MOST_CODE = (128, 128), 64
@@ -95,10 +95,10 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, TaskModel):
         """Learn from rows with missing cells; y is not looked at."""
         self._begin()
         self._check()
-        rows = cells.given_rows(X)
-        frame = cells.as_frame(self, X, rows, fitting=True)
+        rows = holes.given_rows(X)
+        frame = holes.as_frame(self, X, rows, fitting=True)
         names = vars(self).get("feature_names_in_")
-        self._table = cells.columns_of(frame)
+        self._table = holes.columns_of(frame)
         seed = self._seed_now()
         count = max(1, min(self.members, len(frame) // SMALLEST))
         fold = np.random.default_rng(seed).permutation(len(frame)) % count
@@ -107,15 +107,15 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, TaskModel):
         self.n_features_in_ = frame.shape[1]
         if names is not None:
             self.feature_names_in_ = names
-        self.facts_["array"] = not cells.is_frame(rows)
+        self.facts_["array"] = not holes.is_frame(rows)
         self._weigh(frame, fold, seed)
         return self
 
     def plan(self, X: Any, y: Any = None) -> Self:
         self._begin()
         self._check()
-        frame = cells.as_frame(self, X, cells.given_rows(X), fitting=True)
-        self._table = cells.columns_of(frame)
+        frame = holes.as_frame(self, X, holes.given_rows(X), fitting=True)
+        self._table = holes.columns_of(frame)
         self._shown = self._base().plan(self._source(frame))
         self.models_["autoencoder"] = self._shown
         return self
@@ -161,9 +161,9 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, TaskModel):
     def transform(self, X: Any) -> Any:
         """The rows with every missing cell filled, as they were given."""
         check_is_fitted(self, "models_")
-        rows = cells.given_rows(X)
-        frame = cells.as_frame(self, X, rows, fitting=False)
-        return cells.completed(rows, frame, self._inverted(self.encoded(frame)))
+        rows = holes.given_rows(X)
+        frame = holes.as_frame(self, X, rows, fitting=False)
+        return holes.completed(rows, frame, self._inverted(self.encoded(frame)))
 
     def sample(self, X: Any, n_draws: int = 5, *, random_state: Any = None) -> list[Any]:
         """Several completed tables: missing cells drawn together from p(missing | observed).
@@ -178,8 +178,8 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, TaskModel):
         check_is_fitted(self, "models_")
         if not isinstance(n_draws, int) or n_draws < 1:
             raise out_of_range("n_draws", "an int of at least 1", n_draws)
-        rows = cells.given_rows(X)
-        frame = cells.as_frame(self, X, rows, fitting=False)
+        rows = holes.given_rows(X)
+        frame = holes.as_frame(self, X, rows, fitting=False)
         generator = torch.Generator().manual_seed(int(check_random_state(random_state).randint(2**31 - 1)))
         models = list(self.models_.values())
         values, known = self.processor_.cells(frame)  # type: ignore[attr-defined]
@@ -187,7 +187,7 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, TaskModel):
         for number in range(n_draws):
             teller = draws.Teller(models[number % len(models)], self.arrays_)
             drawn = draws.draw(teller, values, known, generator)
-            made.append(cells.completed(rows, frame, self._inverted(drawn)))
+            made.append(holes.completed(rows, frame, self._inverted(drawn)))
         return made
 
     def encoded(self, frame: Any) -> Tensor:

@@ -15,7 +15,7 @@ from sklearn.impute import KNNImputer, SimpleImputer
 
 from ..core.metrics import Interval, bootstrap_mean
 from ..data import Source, TableProcessor
-from . import cells
+from . import holes
 from .base import Assessment
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def errors(table: TableProcessor, truth: ndarray, said: ndarray, hidden: ndarray
 
 def assessment(model: AutoencoderImputer, learn: Source, held: Source, *, seed: int = 0) -> Assessment | None:
     """Hide a fifth of the known cells of held-out rows; the model and the simple methods fill them."""
-    frame = cells.as_frame(model, held, cells.given_rows(held), fitting=False)
+    frame = holes.as_frame(model, held, holes.given_rows(held), fitting=False)
     table = model.processor_
     truth = encoded(table, frame)  # type: ignore[arg-type]
     starts = [span.start for span in table.slices.values()]  # type: ignore[attr-defined]
@@ -110,8 +110,8 @@ def assessment(model: AutoencoderImputer, learn: Source, held: Source, *, seed: 
     hidden = known & (np.random.default_rng(seed).random(known.shape) < SHARE)
     if not hidden.any():
         return None
-    rows = cells.given_rows(learn)
-    train = encoded(table, cells.as_frame(model, learn, rows, fitting=False).head(MOST_LEARNT))  # type: ignore[arg-type]
+    rows = holes.given_rows(learn)
+    train = encoded(table, holes.as_frame(model, learn, rows, fitting=False).head(MOST_LEARNT))  # type: ignore[arg-type]
     seen = np.where(table.spread_over(torch.from_numpy(hidden)).numpy(), np.nan, truth)  # type: ignore[attr-defined]
     said = {"this model": model.encoded(frame.mask(_as_frame(hidden, frame))).double().numpy()}
     for name, fill in RIVALS.items():

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 CHECK_EVERY = 32
 MAX_RESCUES = 3
+LOOK_ROWS, LOOK_BYTES = 1024, 64 << 20
+"""What an evaluation holds of the data at a time, in float32; activations come on top."""
 
 
 class Loop:
@@ -331,7 +333,7 @@ class Loop:
         sums: dict[str, Tensor] = {}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            for batch in feed.batches(max(self.batch_size, 1024)):
+            for batch in feed.batches(self._rows_at_once(feed)):
                 batch = self.stage.prepare(batch.map(lambda tensor: tensor.to(self.device.torch)))
                 if self.stage.corruption is not None and self.stage.corruption.defines_task:
                     batch = self.stage.corrupted(batch)
@@ -341,6 +343,12 @@ class Loop:
                     sums[name] = sums.get(name, torch.zeros(())) + value.cpu() * len(batch.x)
         training_mode(self._parts)
         return {name: float(total) / len(feed) for name, total in sums.items()}
+
+    def _rows_at_once(self, feed: Feed) -> int:
+        """Rows of a batch that only looks: 1,024, of wide rows as many as hold 64 MB; never fewer than in training."""
+        row = next(iter(feed.batches(1)))
+        values = max(row.x.numel(), row.target.numel(), 1)
+        return max(self.batch_size, min(LOOK_ROWS, LOOK_BYTES // (4 * values)))
 
     # state --------------------------------------------------------------------------------------------------
 

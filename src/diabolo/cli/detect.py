@@ -1,0 +1,85 @@
+"""`diabolo detect`: the anomalies of DATA, how sure one can be, and why."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from .apply import over, prepared
+from .options import DataArg, ForceOpt, ModelArg, OutOpt, Reading, read, reads_data, tell
+
+TOP = 3
+SUSPECT = 0.1
+"""Rows that are no anomalies are explained up to this p-value."""
+
+AlphaOpt = Annotated[
+    float | None,
+    typer.Option("--alpha", help="Share of those named that may be none (false discoveries); else the model's."),
+]
+ContaminationOpt = Annotated[
+    float | None,
+    typer.Option("--contamination", help="Call this share of DATA anomalies, the strangest; 0: beyond all known rows."),
+]
+
+
+@reads_data
+def detect(
+    model: ModelArg,
+    data: DataArg,
+    out: OutOpt,
+    reading: Reading,
+    alpha: AlphaOpt = None,
+    contamination: ContaminationOpt = None,
+    force: ForceOpt = False,
+) -> None:
+    """Write for every row of DATA (every window, of series and sounds): score (higher is worse), p_value, anomaly
+    and its reasons, the three columns that contribute most.
+
+    The anomalies are those of a false-discovery rate of --alpha among all rows of DATA; a model that was given a
+    contamination decides by it.
+    """
+    from ..core.errors import out_of_range
+    from ..data import check_out
+    from ..data.write import SUFFIXES
+    from ..estimators.saving import load
+    from ..tasks.verdicts import bound
+
+    check_out(out, force=force, suffixes=tuple(name for name in SUFFIXES if name != ".npy"))
+    if alpha is not None and not 0 < alpha < 1:
+        raise out_of_range("--alpha", "a number in (0, 1)", alpha)
+    if contamination is not None and not 0 <= contamination < 0.5:
+        raise out_of_range("--contamination", "a share in [0, 0.5)", contamination)
+    fitted = prepared(load(model), "detect")
+    source = read(data, model=fitted, **reading)
+    if "notice" in fitted.facts_:
+        tell(f"  {fitted.facts_['notice']}")
+    below = bound(fitted, source, alpha, contamination)
+    total = [0, 0]
+
+    def judged(piece: Any) -> Any:
+        found = _judged(fitted, piece, below)
+        total[0], total[1] = total[0] + int(found["anomaly"].sum()), total[1] + len(found)
+        return found
+
+    over(out, judged, source, force, "verdict", fitted)
+    tell(f"{total[0]:,} anomalies among {total[1]:,}")
+
+
+def _judged(fitted: Any, piece: Any, below: float) -> Any:
+    """Score, p-value, verdict and reasons of every row of a piece; reasons only where a row is suspect."""
+    import numpy as np
+
+    from ..core.errors import require
+    from ..tasks.verdicts import reasons
+
+    score, p = fitted.judge(piece)
+    anomaly = score < below
+    columns: dict[str, Any] = {"score": -score, "p_value": p, "anomaly": anomaly}
+    suspect = np.flatnonzero(anomaly | (p <= SUSPECT))
+    texts = reasons(fitted, piece, suspect, TOP)
+    for place in range(texts.shape[1]):
+        cells = np.full(len(p), "", dtype=object)
+        cells[suspect] = texts[:, place]
+        columns[f"reason_{place + 1}"] = cells
+    return require("pandas", "table", "writing anomalies").DataFrame(columns)
