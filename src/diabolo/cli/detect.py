@@ -99,8 +99,8 @@ def _anomalies(
 
     def judged(piece: Any) -> Any:
         found = _by_step(fitted, piece, below) if steps else _judged(fitted, piece, below)
-        beyond = 0 if steps else (found["p_value"] <= least * 1.5).sum()
-        for place, count in enumerate((found["anomaly"].sum(), len(found), beyond)):
+        beyond = found["p_value"] <= least * 1.5 if "p_value" in found else found["anomaly"]
+        for place, count in enumerate((found["anomaly"].sum(), len(found), beyond.sum())):
             total[place] += int(count)
         return found
 
