@@ -51,6 +51,7 @@ _HOME = {
     "AutoencoderSelector": "tasks.select",
     "AutoencoderClusterer": "tasks.cluster",
     "AutoencoderGenerator": "tasks.generate",
+    "AutoencoderImputer": "tasks.impute",
     "load": "estimators.saving",
     "Trainer": "train",
     "Device": "train",

@@ -31,11 +31,19 @@ def rank_column(values: object) -> RankColumn:
     return codec
 
 
-@pytest.mark.parametrize("values", [RANDOM.lognormal(3, 2, 2000), RANDOM.uniform(size=2000), RANDOM.normal(size=2000)])
-def test_scores_of_any_distribution_are_normal(values: np.ndarray) -> None:
+@pytest.mark.parametrize("values", [RANDOM.lognormal(3, 2, 2000), RANDOM.gamma(0.3, size=2000)])
+def test_scores_of_a_skewed_distribution_are_normal(values: np.ndarray) -> None:
     codec = rank_column(values)
     assert kstest(codec.scores(values), norm.cdf).statistic < 0.01
     np.testing.assert_allclose(codec.raw(codec.scores(values)), values, rtol=0.1, atol=0.1 * np.std(values))
+
+
+@pytest.mark.parametrize("values", [RANDOM.uniform(size=500), np.repeat([-3, 3], 250) + RANDOM.normal(size=500)])
+def test_light_tails_stay_as_they_are(values: np.ndarray) -> None:
+    codec = rank_column(values)
+    assert codec.linear
+    np.testing.assert_array_equal(codec.scores(values), values)
+    np.testing.assert_array_equal(codec.raw(np.array([-99.0, 99.0])), [values.min(), values.max()])
 
 
 def test_scores_that_are_normal_come_back_in_the_distribution_and_range_at_fit() -> None:
@@ -87,6 +95,7 @@ def test_missing_cells_of_every_kind_come_back_missing() -> None:
     )
     table = by_rank(rows)
     pd.testing.assert_frame_equal(back(table, rows), rows)
+    assert list(table.kinds.values()) == ["numeric", "numeric", "boolean", "categorical", "date", "empty"]
     batch = table.collate(table.encode(rows))
     parts = table.defaults()["loss"].params["columns"]
     assert batch.scored is not None and batch.scored.shape == (5, len(parts))

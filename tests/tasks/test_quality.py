@@ -103,5 +103,8 @@ def test_what_cannot_be_compared_is_said() -> None:
 
 def test_the_table_beside_the_simple_methods() -> None:
     found = compared_tables(REAL, HELD, {"this model": HALF}, target="y")
-    assert [line[0] for line in found.rows] == ["this model", "Gaussian copula", "columns shuffled", "the real rows"]
+    assert [line[0] for line in found.rows] == ["this model", "a Gaussian copula", "shuffled columns", "the real rows"]
+    assert "; ahead of " in found.verdict
+    worse = compared_tables(REAL, HELD, {"this model": shuffled(REAL, 800, 5)}, target="y")
+    assert "; behind a Gaussian copula" in worse.verdict
     assert found.columns[3] == "AUROC" and all(len(line) == len(found.columns) for line in found.rows)

@@ -224,10 +224,12 @@ def _write(out: Path, rows: Any, source: Any, force: bool, what: str, model: Any
 
 
 def _keys(out: Path, source: Any, what: str, model: Any) -> Any:
-    """The key columns beside the results: of rows, or of the windows they are cut into."""
+    """The key columns beside the results: of rows, or of the windows they are cut into; lines of steps have theirs."""
     from ..core import Windowed
     from .windows import window_keys
 
+    if what == "step":
+        return None
     if model is not None and isinstance(model.processor_, Windowed) and what != "row" and out.suffix != ".npy":
         return window_keys(model.processor_, source)
     return None if source is None else source.keys

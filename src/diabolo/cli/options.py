@@ -238,6 +238,7 @@ def read(data: str, *, model: Any = None, **options: Any) -> Source:
         "include": options.get("include"),
         "header": not options.get("no_header", False),
         "strict": options.get("strict", False),
+        "allow_missing": options.get("allow_missing", False),
         "size": options.get("size"),
         **{name: options.get(name) for name in ("column", "time", "processor", "memory")},
     }

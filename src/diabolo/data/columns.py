@@ -45,6 +45,11 @@ class Column(ABC):
         return 1
 
     @property
+    def shown(self) -> str:
+        """The kind of the cells, in words for people."""
+        return self.kind
+
+    @property
     def parts(self) -> list[list[Any]]:
         """[kind, width] of each part of the value that has a likelihood of its own."""
         return [[self.loss_kind, self.width]]

@@ -138,8 +138,8 @@ class TableProcessor(Processor, OnePass):
 
     @property
     def kinds(self) -> dict[Any, str]:
-        """Column name -> 'numeric', 'boolean', 'categorical', 'date' or 'empty'; by ranks also 'rank' and 'gap'."""
-        return {codec.name: codec.kind for codec in self.codecs}
+        """Column name -> 'numeric', 'boolean', 'categorical', 'date' or 'empty'."""
+        return {codec.name: codec.shown for codec in self.codecs}
 
     @property
     def slices(self) -> dict[Any, slice]:

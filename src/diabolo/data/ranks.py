@@ -18,6 +18,7 @@ KNOTS = 256
 """Points of a distribution function that are kept, evenly spaced in normal scores."""
 ATOM = 0.01
 """A value that this share of the cells holds is a value of its own: between it and the next there may be nothing."""
+LIGHT = 8
 FEW = 50
 """Columns of at most so many different values come back with no others."""
 MOST_DECIMALS = 6
@@ -30,7 +31,8 @@ class RankColumn(Column):
         u = share of cells below + half of those equal,   score = normal quantile of u
 
     Values held by many cells (zeros of a count, levels) cover a stretch of u: every score there comes back as just
-    that value. All others are interpolated and rounded to the decimals at fit. Nothing leaves the range at fit.
+    that value. All others are interpolated and rounded to the decimals at fit. Nothing leaves the range at fit. A
+    column of light tails without such values stays ``linear``, its score the value: ranks know no gap between modes.
 
     Reference: van der Waerden (1952), "Order tests for the two-sample problem and their power" (normal scores).
     """
@@ -45,6 +47,7 @@ class RankColumn(Column):
     mean: float = 0.0
     scale: float = 1.0
     edge: float = 0.0
+    linear: bool = False
 
     @classmethod
     def of(cls, codec: NumericColumn | DateColumn, cells: Any) -> RankColumn:
@@ -55,8 +58,13 @@ class RankColumn(Column):
         made = cls(codec.name, codec.dtype, codec.missing, plain.state(), values, low, high)
         made.decimals = decimals_of(raw[known, 0]) if isinstance(codec, NumericColumn) else None
         made.edge = float(ndtri(0.5 / known.sum())) if known.sum() > 1 else 0.0
+        made.linear = light(raw[known, 0])
         made.mean, made.scale, _ = moments(made.scores(raw[known, 0]))
         return made
+
+    @property
+    def shown(self) -> str:
+        return str(self.base["kind"])
 
     @property
     def plain(self) -> Column:
@@ -67,6 +75,8 @@ class RankColumn(Column):
 
     def scores(self, raw: np.ndarray) -> np.ndarray:
         """Normal scores of raw numbers, on the middle of their stretch of u."""
+        if self.linear:
+            return raw
         middle = (np.asarray(self.low) + np.asarray(self.high)) / 2
         return np.asarray(np.clip(ndtri(np.interp(raw, self.values, middle)), self.edge, -self.edge))
 
@@ -81,7 +91,10 @@ class RankColumn(Column):
     def raw(self, scores: np.ndarray) -> np.ndarray:
         """Raw numbers of normal scores."""
         ends = np.stack([self.low, self.high], 1).ravel()
-        found = np.interp(ndtr(np.nan_to_num(scores)), ends, np.repeat(self.values, 2))
+        if self.linear:
+            found = np.clip(np.nan_to_num(scores), self.values[0], self.values[-1])
+        else:
+            found = np.interp(ndtr(np.nan_to_num(scores)), ends, np.repeat(self.values, 2))
         return found if self.decimals is None else np.round(found, self.decimals)
 
 
@@ -110,6 +123,10 @@ class GapColumn(Column):
         return {"rank": RankColumn, "boolean": BooleanColumn, "categorical": CategoricalColumn}[given.pop("kind")](
             **given
         )
+
+    @property
+    def shown(self) -> str:
+        return self.inner.shown
 
     @property
     def ranked(self) -> bool:
@@ -184,6 +201,19 @@ def distribution(raw: np.ndarray) -> tuple[list[float], list[float], list[float]
     middle = (low + high) / 2
     low, high = np.where(atom, low, middle), np.where(atom, high, middle)
     return values[kept].tolist(), low[kept].tolist(), high[kept].tolist()
+
+
+def light(raw: np.ndarray) -> bool:
+    """Whether numbers have light tails and no value is held by many: their range is at most 8 interquartile ranges.
+
+    >>> light(np.linspace(0, 1, 1000)), light(np.exp(np.linspace(0, 9, 1000)))
+    (True, False)
+    """
+    values, counts = np.unique(raw, return_counts=True)
+    if len(values) <= FEW or counts.max() > max(1, ATOM * len(raw)):
+        return False
+    low, high = np.quantile(raw, [0.25, 0.75])
+    return bool(values[-1] - values[0] <= LIGHT * (high - low))
 
 
 def decimals_of(raw: np.ndarray) -> int | None:

@@ -20,8 +20,8 @@ class Closeness:
 
     >>> import pandas as pd
     >>> close = Closeness(pd.DataFrame({"a": [0.0, 1.0, 2.0, 3.0]}))
-    >>> close.ratio(pd.DataFrame({"a": [0.0, 3.0]})), close.ratio(pd.DataFrame({"a": [4.0, 4.0]}))
-    (0.0, 1.0)
+    >>> [round(close.ratio(pd.DataFrame({"a": rows})), 3) for rows in ([0.0, 3.0], [4.0, 4.0])]
+    [0.0, 1.0]
     """
 
     def __init__(self, real: Any, seed: int = 0) -> None:

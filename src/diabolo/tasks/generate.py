@@ -20,8 +20,9 @@ from ..estimators.variational import VAE
 from ..train import Trainer
 from .base import Assessment, TaskModel
 from .closeness import MOST, Closeness, ratio_of
+from .gaussians import Gaussians
 from .neighbourhood import Neighbourhood
-from .quality import compared_tables
+from .quality import compared_tables, taught
 from .table_rows import Parts, as_table, part, settled
 from .where import Condition, conditions, named, possible, rejected, satisfied
 
@@ -32,6 +33,7 @@ CHUNK = BATCH = 4096
 DENSITIES = ("neighbours", "mixture")
 TRIED, SPREADS, HALVINGS = 1000, (0.25, 1.5), 7
 ENOUGH = 50
+TRIALS, LEAST_TO_CHOOSE = 3, 200
 MATCHED = 4000
 """Draws that the columns' distributions are corrected by."""
 """The spread is found by halving, on so many rows."""
@@ -63,7 +65,8 @@ class AutoencoderGenerator(TaskModel):
     Parameters
     ----------
     autoencoder : None for a VAE with ``beta=0.1`` and a code of at most 64 values; one that has a code of one axis.
-    density : "neighbours" or "mixture".
+    density : "neighbours", "mixture", or "auto": with y the one whose rows teach a boosted forest better, on rows kept
+        aside (``facts_["tried"]``); without y "neighbours".
     neighbours : int >= 3, rows that the spread of a draw is taken from.
     distance : mean distance to the closest real row, in units of that between real rows, above 0, at most 1; the
         spread of "neighbours" is widened or narrowed until it is reached. None: as the neighbours spread.
@@ -88,7 +91,7 @@ class AutoencoderGenerator(TaskModel):
         self,
         autoencoder: BaseAutoencoder | None = None,
         *,
-        density: str = "neighbours",
+        density: str = "auto",
         neighbours: int = 20,
         distance: float | None = 0.9,
         trainer: Trainer | None = None,
@@ -105,8 +108,9 @@ class AutoencoderGenerator(TaskModel):
         Raises `DataError` for rows that are no table or stay on disk, `UsageError` for parameters out of range.
         """
         self._begin()
+        self.__dict__.pop("_hood", None)
         self._check()
-        given, _ = self._given(X, y)
+        given, _ = self._laid_out(X, y)
         model = self._member("autoencoder", self._base(), given)
         if len(model.code_shape_) != 1:
             raise out_of_range("autoencoder", "one with a code of one axis", model.part_name)  # type: ignore[attr-defined]
@@ -118,13 +122,13 @@ class AutoencoderGenerator(TaskModel):
         """scikit-learn's attributes, of X alone."""
         names = [name for name in rows.columns if not (self.facts_["target"] and name == self.facts_["target"]["name"])]
         self.n_features_in_ = len(names)
-        vars(self).pop("feature_names_in_", None)
+        self.__dict__.pop("feature_names_in_", None)
         if self.facts_["rows"] == "frame" and all(isinstance(name, str) for name in names):
             self.feature_names_in_ = np.asarray(names, dtype=object)
 
     def _check(self) -> None:
-        if self.density not in DENSITIES:
-            raise out_of_range("density", " or ".join(map(repr, DENSITIES)), self.density)
+        if self.density not in ("auto", *DENSITIES):
+            raise out_of_range("density", " or ".join(map(repr, ("auto", *DENSITIES))), self.density)
         if not isinstance(self.neighbours, int) or self.neighbours < 3:
             raise out_of_range("neighbours", "an int of at least 3", self.neighbours)
         if self.distance is not None and not 0 < self.distance <= 1:
@@ -134,7 +138,7 @@ class AutoencoderGenerator(TaskModel):
                 "autoencoder", "one that is told no class: the target is a column here", self.autoencoder
             )
 
-    def _given(self, X: Any, y: Any) -> tuple[Any, Any]:
+    def _laid_out(self, X: Any, y: Any) -> tuple[Any, Any]:
         rows, self.facts_ = as_table(X, y)
         self._width = TableProcessor(ranks=True).fit(rows).target_shape[0]
         return Source(rows, "table", processor=Spec("table", ranks=True)), None
@@ -144,23 +148,50 @@ class AutoencoderGenerator(TaskModel):
 
     def _learn_density(self, model: BaseAutoencoder, rows: Any) -> None:
         draw = np.random.default_rng(self._seed_now())
-        if self.density == "mixture":
-            components = max(1, min(10, len(rows) // (10 * model.n_components_)))
-            model.random_state = int(draw.integers(2**31))
-            model.fit_prior(rows, Spec("mixture", components=components, covariance="full"))
-        kept = rows.iloc[np.sort(draw.permutation(len(rows))[:KEPT])]
-        codes, rest = model.transform(kept), self._unexplained(model, kept)
+        kept = rows.iloc[np.sort(draw.permutation(len(rows))[:KEPT])].reset_index(drop=True)
+        learnt = model.transform(kept), self._unexplained(model, kept), self._groups(kept)
         self.arrays_["real"] = self._parts.quantiles(model.processor_.encode(kept)["x"].numpy())
-        if self.density == "mixture":
-            self.arrays_["rest"] = rest.std(0)
-            self._match(MATCHED, draw)
-            return
-        hood = Neighbourhood.of(codes, rest, self._groups(kept), min(self.neighbours, len(kept)))
-        self.arrays_.update(codes=hood.codes, rest=hood.rest, near=hood.near, group=hood.group)
-        self.arrays_["spread"] = np.ones(int(hood.group.max()) + 1)
-        if self.distance is not None:
-            self._reach(kept, draw)
+        self.facts_["density"] = self._chosen(kept, learnt, draw) if self.density == "auto" else self.density
+        self._put(kept, learnt, draw)
         self._match(MATCHED, draw)
+
+    def _put(self, rows: Any, learnt: tuple[ndarray, ndarray, ndarray], draw: np.random.Generator) -> None:
+        """Learn the density of codes, of the kind that the facts name."""
+        if self.facts_["density"] == "mixture":
+            self._hood: Neighbourhood | Gaussians = Gaussians.of(*learnt, int(draw.integers(2**31)))
+        else:
+            self._hood = Neighbourhood.of(*learnt, min(self.neighbours, len(rows)))
+            if self.distance is not None:
+                self._reach(rows, draw)
+        self.arrays_.update(vars(self._hood))
+
+    def _chosen(self, rows: Any, learnt: tuple[ndarray, ndarray, ndarray], draw: np.random.Generator) -> str:
+        """The density whose rows teach a boosted forest best, on a quarter of the rows kept aside; without y the first.
+
+        The second must be better by more than chance: 0.1 / √(rows kept aside of the rarest class), with rows as far
+        from real ones as ``distance`` asks.
+        """
+        target = self.facts_["target"]
+        if target is None or len(rows) < LEAST_TO_CHOOSE:
+            return DENSITIES[0]
+        order = draw.permutation(len(rows))
+        held, teach = np.sort(order[: len(rows) // 4]), np.sort(order[len(rows) // 4 :])
+        part = rows.iloc[teach].reset_index(drop=True)
+        scores = {}
+        for density in DENSITIES:
+            self.facts_["density"] = density
+            self._put(part, tuple(array[teach] for array in learnt), draw)  # type: ignore[arg-type]
+            self._match(MATCHED, draw)
+            made = [self._rows(len(part), draw) for _ in range(TRIALS)]
+            scores[density] = [taught(None, new, rows.iloc[held], target["name"], trial)[1]
+                               for trial, new in enumerate(made)]  # fmt: skip
+            far = self.distance is None or Closeness(part).ratio(made[0]) >= self.distance
+            for name in vars(self._hood):
+                del self.arrays_[name]
+        self.facts_["tried"] = {density: float(np.mean(found)) for density, found in scores.items()}
+        first, second = self.facts_["tried"].values()
+        rarest = np.bincount(learnt[2][held])
+        return DENSITIES[int(far and second - first > 0.1 / np.sqrt(rarest[rarest > 0].min()))]
 
     def _unexplained(self, model: BaseAutoencoder, rows: Any) -> ndarray:
         """What the decoder does not give back of each number (N, numbers), zero where it is missing."""
@@ -186,7 +217,8 @@ class AutoencoderGenerator(TaskModel):
 
         A class of few rows, whose distances say little, stays as its neighbours spread.
         """
-        group = self.arrays_["group"]
+        hood: Any = self._hood
+        group = hood.group
         names = [name for name, count in zip(*np.unique(group, return_counts=True), strict=True) if count >= ENOUGH]
         if not names:
             return
@@ -196,13 +228,13 @@ class AutoencoderGenerator(TaskModel):
         low, high = (np.full(len(names), end) for end in SPREADS)
         for _ in range(HALVINGS):
             middle = np.sqrt(low * high)
-            self.arrays_["spread"][names] = middle
-            self._match(TRIED, np.random.default_rng(seed))
+            hood.spread[names] = middle
+            self._match(MATCHED, np.random.default_rng(seed))
             found = close.distances(self._rows(len(some), np.random.default_rng(seed + 1), some))
             ratios = [ratio_of(found[group[some] == name], real[group[some] == name]) for name in names]
             near = np.asarray(ratios) < (self.distance or 0)
             low, high = np.where(near, middle, low), np.where(near, high, middle)
-        self.arrays_["spread"][names] = high
+        hood.spread[names] = high
 
     def _match(self, n: int, draw: np.random.Generator) -> None:
         """Learn the distribution of each number among draws, to bring it to that of the real rows."""
@@ -242,11 +274,10 @@ class AutoencoderGenerator(TaskModel):
 
         def rows(size: int, few: bool) -> Any:
             few_met.append(few)
-            near = pool(few)
-            return self._rows(size, draw, None if near is None else _each(near, size, draw))
+            return self._rows(size, draw, self._density.pick(size, pool(few), draw))
 
         made, draws = rejected(rows, n, found)
-        return Drawn(made, draws, any(few_met) and self.density == "neighbours")
+        return Drawn(made, draws, any(few_met) and self.facts_["density"] == "neighbours")
 
     def _pool(self, found: list[Condition]) -> Callable[[bool], ndarray | None]:
         """Which rows to draw around: those that satisfy the conditions, where hardly any other draw does.
@@ -255,19 +286,31 @@ class AutoencoderGenerator(TaskModel):
         """
         target = self.facts_["target"]
         of_class = target is not None and target["classes"] and all(c.column == target["name"] for c in found)
-        chosen: list[ndarray] = []
+        chosen: list[ndarray | None] = []
 
         def rows(few: bool) -> ndarray | None:
-            if self.density == "mixture" or not (few or of_class):
+            if not (of_class or (few and self.facts_["density"] == "neighbours")):
                 return None
             if not chosen:
-                known = self._real()
-                fits = np.flatnonzero(satisfied(known, found))
-                away = np.sum([condition.away(known) for condition in found], 0)
-                chosen.append(fits if len(fits) else np.argsort(away, kind="stable")[:CLOSE])
+                chosen.append(self._of_class(found) if of_class else self._nearest(found))
             return chosen[0]
 
         return rows
+
+    def _of_class(self, found: list[Condition]) -> ndarray | None:
+        """Which rows, or Gaussians, are of the classes that satisfy the conditions; None: none is."""
+        group = self._density.group
+        names, first = np.unique(group, return_index=True)
+        data = np.zeros((len(names), sum(self._parts.widths)))
+        fits = np.flatnonzero(np.isin(group, names[satisfied(self._inverted(data, group[first]), found)]))
+        return fits if len(fits) else None
+
+    def _nearest(self, found: list[Condition]) -> ndarray:
+        """Which rows satisfy the conditions; where none does, those that are nearest to them."""
+        known = self._real()
+        fits = np.flatnonzero(satisfied(known, found))
+        away = np.sum([condition.away(known) for condition in found], 0)
+        return fits if len(fits) else np.argsort(away, kind="stable")[:CLOSE]
 
     def _real(self) -> Any:
         """The rows whose codes are kept, as the model has them."""
@@ -282,20 +325,19 @@ class AutoencoderGenerator(TaskModel):
             data[:, at] = np.interp(data[:, at], made, real)
         return self._inverted(data, group)
 
-    def _drawn(self, n: int, draw: np.random.Generator, index: ndarray | None = None) -> tuple[ndarray, ndarray | None]:
+    def _drawn(self, n: int, draw: np.random.Generator, index: ndarray | None = None) -> tuple[ndarray, ndarray]:
         """Encoded new rows (n, F), and the classes of the rows that they were drawn around."""
-        if self.density == "mixture":
-            module, group = self.autoencoder_.module_, None
-            with torch.random.fork_rng(devices=[]), torch.inference_mode():
-                torch.manual_seed(int(draw.integers(2**31)))
-                z = module.prior(module).sample((n,)).numpy()  # type: ignore[misc]
-            rest = self.arrays_["rest"] * draw.standard_normal((n, len(self.arrays_["rest"])))
-        else:
-            hood = Neighbourhood(**{name: self.arrays_[name] for name in ("codes", "rest", "near", "group")})
-            index = _each(np.arange(len(hood.codes)), n, draw) if index is None else index
-            z, rest = hood.draw(index, self.arrays_["spread"], draw)
-            group = hood.group[index]
-        return self._parts.drawn(self._decoded(z), rest, draw), group
+        hood = self._density
+        index = hood.pick(n, None, draw) if index is None else index
+        z, rest = hood.draw(index, draw)
+        return self._parts.drawn(self._decoded(z), rest, draw), hood.group[index]
+
+    @property
+    def _density(self) -> Neighbourhood | Gaussians:
+        if "_hood" not in vars(self):
+            kind: Any = Gaussians if self.facts_["density"] == "mixture" else Neighbourhood
+            self._hood = kind(**{name: self.arrays_[name] for name in kind.__dataclass_fields__})
+        return self._hood
 
     @property
     def _parts(self) -> Parts:
@@ -309,10 +351,10 @@ class AutoencoderGenerator(TaskModel):
             found = [model.objective_.loss.link(model.module_.decode(z)) for z in parts]
             return np.asarray(torch.cat(found).double().numpy())
 
-    def _inverted(self, data: ndarray, group: ndarray | None) -> Any:
+    def _inverted(self, data: ndarray, group: ndarray) -> Any:
         """The table of data-space rows, of the classes of the rows they were drawn around."""
         target, processor = self.facts_["target"], self.processor_
-        if group is not None and target is not None and target["classes"]:
+        if target is not None and target["classes"]:
             place = processor.slices[target["name"]]  # type: ignore[attr-defined]
             width = place.stop - place.start
             data[:, place] = np.eye(width)[group] if width > 1 else group[:, None]
@@ -326,8 +368,3 @@ class AutoencoderGenerator(TaskModel):
         made = {"this model": self.draw(min(len(real), MOST), random_state=seed).rows}
         target = facts["target"] and facts["target"]["name"]
         return compared_tables(real, as_table(held)[0], made, target=target, seed=seed)
-
-
-def _each(rows: ndarray, n: int, draw: np.random.Generator) -> ndarray:
-    """``n`` of these rows, shuffled, one as often as another."""
-    return np.concatenate([draw.permutation(rows) for _ in range(-(-n // len(rows)))])[:n]

@@ -21,7 +21,8 @@ class Neighbourhood:
     The covariance is that of the neighbours, so draws stay on the surface where codes lie; codes of one group have
     neighbours of that group alone. What the decoder leaves unexplained is taken from another neighbour.
 
-    codes (N, D) · rest (N, E): target - reconstruction · near (N, K): the row itself first · group (N,)
+    codes (N, D) · rest (N, E): target - reconstruction · near (N, K): the row itself first · group (N,) · spread of
+    each group, by its number
 
     Reference: Vincent & Bengio (2002), "Manifold Parzen windows", equation 4; Norouzi, Fleet & Norouzi (2020),
     "Exemplar VAE: linking generative models, nearest neighbor retrieval, and data augmentation" (codes as a prior).
@@ -31,6 +32,7 @@ class Neighbourhood:
     rest: ndarray
     near: ndarray
     group: ndarray
+    spread: ndarray
 
     @classmethod
     def of(cls, codes: ndarray, rest: ndarray, group: ndarray, k: int) -> Neighbourhood:
@@ -45,19 +47,21 @@ class Neighbourhood:
             few = min(k, len(among), max(LEAST, len(among) // 5))
             found = among[_nearest(codes[among], codes[rows], np.searchsorted(among, rows), few)]
             near[rows] = found[:, np.r_[0, 1 + np.arange(k - 1) % max(1, few - 1)]]
-        return cls(codes, rest, near, group)
+        return cls(codes, rest, near, group, np.ones(int(group.max()) + 1))
 
-    def draw(self, index: ndarray, spread: ndarray, draw: np.random.Generator) -> tuple[ndarray, ndarray]:
-        """A code (n, D) around each of these rows, and what the decoder will not explain (n, E).
+    def pick(self, n: int, rows: ndarray | None, draw: np.random.Generator) -> ndarray:
+        """``n`` rows to draw around, of these (None: of all), one as often as another."""
+        rows = np.arange(len(self.codes)) if rows is None else rows
+        return np.concatenate([draw.permutation(rows) for _ in range(-(-n // len(rows)))])[:n]
 
-        ``spread``: of each group, by its number.
-        """
+    def draw(self, index: ndarray, draw: np.random.Generator) -> tuple[ndarray, ndarray]:
+        """A code (n, D) around each of these rows, and what the decoder will not explain (n, E)."""
         near = self.near[index]
         around = self.codes[near]
         away = around - around.mean(1, keepdims=True)
         noise = draw.standard_normal((*near.shape, 1)) / np.sqrt(max(1, near.shape[1] - 1))
         other = near[np.arange(len(near)), draw.integers(1, near.shape[1], len(near))]
-        wide = spread[self.group[index]][:, None]
+        wide = self.spread[self.group[index]][:, None]
         return self.codes[index] + wide * (noise * away).sum(1), self.rest[other]
 
 

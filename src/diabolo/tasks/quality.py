@@ -165,14 +165,14 @@ def taught(real: Any, synthetic: Any, holdout: Any, target: Any, seed: int) -> t
     """The measure, and what a boosted forest scores on held-out rows, taught by synthetic and by real rows."""
     if target is None or holdout is None:
         return "", float("nan"), float("nan")
-    if target not in real.columns:
-        raise unknown("target", target, map(str, real.columns))
-    numeric = ordered(real[target]) and real[target].nunique() > CLASSES
-    reader = TableProcessor().fit(real.drop(columns=target))
+    if target not in holdout.columns:
+        raise unknown("target", target, map(str, holdout.columns))
+    numeric = ordered(holdout[target]) and holdout[target].nunique() > CLASSES
+    reader = TableProcessor().fit((synthetic if real is None else real).drop(columns=target))
     test = _learnable(holdout, reader, target, numeric)
-    classes = np.unique(test[1]) if not numeric else test[1]
-    measure = "R2" if numeric else "AUROC" if len(classes) == 2 else "balanced accuracy"
-    found = [_judged(_learnable(rows, reader, target, numeric), test, measure, seed) for rows in (synthetic, real)]
+    measure = "R2" if numeric else "AUROC" if len(np.unique(test[1])) == 2 else "balanced accuracy"
+    found = [float("nan") if rows is None else _judged(_learnable(rows, reader, target, numeric), test, measure, seed)
+             for rows in (synthetic, real)]  # fmt: skip
     return measure, found[0], found[1]
 
 
@@ -235,7 +235,7 @@ def compared_tables(
 ) -> Assessment:
     """The quality of tables by name, the model's first, beside a Gaussian copula and shuffled columns."""
     size = len(next(iter(made.values())))
-    rivals = {"Gaussian copula": copula(real, size, seed), "columns shuffled": shuffled(real, size, seed)}
+    rivals = {"a Gaussian copula": copula(real, size, seed), "shuffled columns": shuffled(real, size, seed)}
     found = {name: quality(real, rows, holdout, target, seed=seed) for name, rows in {**made, **rivals}.items()}
     first = next(iter(found.values()))
     head = ("", "columns", "pairs", *([first.measure] if first.measure else []), "detected", "nearest", "copies")
@@ -243,7 +243,17 @@ def compared_tables(
     if first.measure:
         rows.append(("the real rows", "", "", f"{first.real:.3f}", "", "", ""))
     title = f"New rows against {len(holdout):,} held-out ones (columns, pairs: 0 is best; detected: 0.5; nearest: 1)"
-    return Assessment(title, head, tuple(rows), first.verdict)
+    return Assessment(title, head, tuple(rows), first.verdict + _against(found))
+
+
+def _against(found: Mapping[str, Quality]) -> str:
+    """Whether the first table teaches more than the best of the simple methods."""
+    first, *others = found.values()
+    if not first.measure:
+        return ""
+    name, score = max(zip(list(found)[1:], (one.score for one in others), strict=True), key=lambda pair: pair[1])
+    who = "ahead of" if first.score > score else "behind" if first.score < score else "level with"
+    return f"; {who} {name} ({score:.3f})"
 
 
 def _cells(found: Quality) -> list[str]:
