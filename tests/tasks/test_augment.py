@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ def test_smote_makes_rows_on_the_lines_between_near_rows() -> None:
 
 
 def test_smote_is_imbalanced_learn_s() -> None:
-    over_sampling = pytest.importorskip("imblearn.over_sampling")
+    over_sampling = import_module("imblearn.over_sampling")
     random = np.random.default_rng(0)
     X, y = random.normal(size=(70, 3)), np.arange(70) < 20
     theirs, labels = over_sampling.SMOTE(sampling_strategy={True: 3020}, k_neighbors=4, random_state=0).fit_resample(
@@ -364,7 +365,7 @@ def test_a_clone_and_a_nested_parameter() -> None:
 
 
 def test_inside_imbalanced_learn_s_pipeline() -> None:
-    pipeline = pytest.importorskip("imblearn.pipeline")
+    pipeline = import_module("imblearn.pipeline")
     X, y = blobs()
     pipe = pipeline.make_pipeline(sampler(), LogisticRegression(max_iter=2000)).fit(X, y)
     assert pipe.score(X, y) > 0.9

@@ -98,7 +98,7 @@ def _with_anomalies(held: Source, seed: int) -> tuple[Any, ndarray, str]:
         classes, counts = np.unique(labels.astype(str), return_counts=True)
         if len(classes) == 2 and counts.min() >= 2:
             rare = classes[counts.argmin()]
-            return held.rows, labels.astype(str) == rare, f"Rows of class {rare!r}"
+            return held.rows, labels.astype(str) == rare, f"Rows of class {str(rare)!r}"
     random, n = np.random.default_rng(seed), len(held.rows)
     width = held.rows.shape[1]
     made = held.rows

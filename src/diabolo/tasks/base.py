@@ -176,6 +176,8 @@ class TaskModel(BaseEstimator, ABC):
             "models": [{"name": name, **saving.config_of(model)} for name, model in self.models_.items()],
             "facts": self.facts_,
             "metrics": self.metrics_,
+            "n_features_in": vars(self).get("n_features_in_"),
+            "feature_names": [str(name) for name in vars(self).get("feature_names_in_", ())],
         }
         saving.write(Path(path), {**tensors, **kept}, config, force=force)
 
@@ -189,9 +191,9 @@ class TaskModel(BaseEstimator, ABC):
         own = tensors.under("array.")
         made.arrays_ = {name: own.get(name).numpy() for name in own.names()}
         made.facts_, made.metrics_ = config["facts"], config["metrics"]
-        made.n_features_in_ = vars(made.autoencoder_).get("n_features_in_")
-        if "feature_names_in_" in vars(made.autoencoder_):
-            made.feature_names_in_ = made.autoencoder_.feature_names_in_
+        made.n_features_in_ = config["n_features_in"]
+        if config["feature_names"]:
+            made.feature_names_in_ = np.asarray(config["feature_names"], dtype=object)
         return made
 
 
