@@ -50,6 +50,8 @@ _HOME = {
     "verdict": "tasks.verdict",
     "AutoencoderSelector": "tasks.select",
     "AutoencoderClusterer": "tasks.cluster",
+    "AutoencoderGenerator": "tasks.generate",
+    "AutoencoderImputer": "tasks.impute",
     "load": "estimators.saving",
     "Trainer": "train",
     "Device": "train",

@@ -76,6 +76,7 @@ EXAMPLES: dict[str, Case] = {
     "text": (texts, same),
     "bag-of-words": (texts, same),
     "video": (clips, lambda rows, back: all((a.frames == b.frames).all() for a, b in zip(rows, back, strict=True))),
+    "filled-table": (table, lambda rows, back: rows.round(3).equals(back.round(3))),
     "table": (table, lambda rows, back: rows.round(3).equals(back.round(3))),
 }
 """Name -> (rows, whether rows are what came back)."""

@@ -24,6 +24,10 @@ VARIANTS: dict[str, list[tuple[dict[str, Any], tuple[int, ...]]]] = {
         ({"hidden": (5,)}, (3, 2)),
         ({"hidden": (5,)}, (3, 2, 3)),
     ],
+    "residual": [
+        *(({"hidden": (5,), **options}, (7,)) for options in NORMS),
+        ({"hidden": (5, 4)}, (3, 2)),
+    ],
     "recurrent": [
         ({"width": 5}, (7,)),
         ({"width": 5, "cell": "lstm", "layers": 2, "bidirectional": False}, (7, 2)),

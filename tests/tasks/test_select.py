@@ -15,8 +15,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from diabolo import VAE, Autoencoder, AutoencoderSelector, Trainer, load
-from diabolo.core.errors import DataError, UsageError
+from diabolo.core.errors import DataError, Interrupted, UsageError
 from diabolo.data import open as open_source
+from diabolo.train.callbacks import Callback
+from diabolo.train.checkpoint import Checkpoint
 
 WAYS = ("concrete", "group")
 
@@ -189,6 +191,8 @@ def test_rows_that_are_no_columns_are_refused() -> None:
         AutoencoderSelector(trainer=quick(1)).fit(np.zeros((30, 4, 4)))
     with pytest.raises(DataError, match="of tables and of arrays"):
         AutoencoderSelector(trainer=quick(1)).fit(["a text", "another"] * 10)
+    with pytest.raises(DataError, match="at most 10,000"):
+        AutoencoderSelector(trainer=quick(1)).fit(np.random.default_rng(0).normal(size=(4, 10_001)))
     model = AutoencoderSelector(n_features=4, trainer=quick(1), random_state=0).fit(copies()[0])
     with pytest.raises(DataError, match="rows of the 4 columns kept are needed"):
         model.inverse_transform(np.zeros((2, 12)))
@@ -204,6 +208,14 @@ def test_of_rows_on_disk_a_sample_is_learnt_from(tmp_path: Path) -> None:
         model.transform(source)
 
 
+def test_of_many_rows_a_sample_finds_the_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("diabolo.tasks.column_rows.SAMPLE", 60)
+    frame = people()
+    frame.loc[[3, 5], "town"] = ["Bonn", None]  # which the sample may lack
+    model = AutoencoderSelector(n_features=3, trainer=quick(2), random_state=0).fit(frame)
+    assert len(set(model.kept_names) & {"age", "months"}) == 1 and model.autoencoder_.processor_.shape == (10,)
+
+
 def test_the_assessment_names_the_simple_methods_and_who_is_ahead() -> None:
     random = np.random.default_rng(0)
     # variance ranking takes the three loud columns, which are one; the others must be guessed then
@@ -216,6 +228,29 @@ def test_the_assessment_names_the_simple_methods_and_who_is_ahead() -> None:
     assert lost["these 3 columns, by the decoder"] < 1e-2 and lost["variance, by ridge regression"] > 0.4
     assert {name.partition(",")[0] for name in lost} >= {"greedy", "pivoted QR", "PCA loadings", "variance", "random"}
     assert "a tie with the columns of the best simple method" in found.verdict
+
+
+class StopAt(Callback):
+    def __init__(self, step: int, time: int) -> None:
+        self.step, self.left = step, time
+
+    def on_step(self, loop: Any) -> None:
+        self.left -= loop.step == self.step
+        loop._interrupted = self.left == 0
+
+
+@pytest.mark.parametrize("network", [1, 2])
+def test_an_interrupted_fit_goes_on_where_it_stopped(tmp_path: Path, network: int) -> None:
+    X, _ = copies()
+    straight = AutoencoderSelector(n_features=4, trainer=quick(4), random_state=0).fit(X)
+
+    def stopped(*callbacks: Any) -> AutoencoderSelector:
+        return AutoencoderSelector(n_features=4, trainer=quick(4, callbacks=callbacks), random_state=0).fit(X)
+
+    with pytest.raises(Interrupted):
+        stopped(Checkpoint(tmp_path / "training.safetensors"), StopAt(6, network))
+    again = stopped(Checkpoint(tmp_path / "training.safetensors", resume=True))
+    np.testing.assert_array_equal(again.arrays_["r2"], straight.arrays_["r2"])
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")

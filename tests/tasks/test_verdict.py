@@ -172,6 +172,8 @@ def test_a_way_that_cannot_be_is_not_chosen() -> None:
     assert arms.choose(["interpolation", "density"], None, 2) == "density"
     with pytest.raises(DataError, match="has one row"):
         arms.choose(["interpolation", "interpolation"], None, 2)
+    single = Arms(X[2:], y[2:].astype(int), LINEAR, BASE, 0)  # one rare row: no inner folds
+    assert single.choose(["density", "interpolation"], None, 2) == "density"
 
 
 def test_tables_with_gaps_and_classifiers_without_weights() -> None:

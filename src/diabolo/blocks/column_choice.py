@@ -44,6 +44,15 @@ def correlations(x: ndarray, owner: ndarray) -> ndarray:
     return scaled.T @ scaled / len(x)
 
 
+def by_column(values: ndarray, owner: ndarray) -> ndarray:
+    """Values (…, F) summed over those of each column (…, C); ``owner`` never falls.
+
+    >>> by_column(np.array([[1.0, 2.0, 3.0]]), np.array([0, 1, 1])).tolist()
+    [[1.0, 5.0]]
+    """
+    return np.add.reduceat(values, np.flatnonzero(np.diff(owner, prepend=-1)), axis=-1)
+
+
 class Residual:
     """What is left of every column once some are known, for linear rebuilding.
 

@@ -110,27 +110,26 @@ def sample(
     n: Annotated[int, typer.Argument(metavar="N", help="How many rows.", min=1)],
     out: OutOpt,
     class_: Annotated[str | None, typer.Option("--class", help="Of this class, for models that are told one.")] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", help="Of a table: column=value, 'column>value', column=low..high (repeatable)."),
+    ] = None,
+    quality: Annotated[
+        str | None, typer.Option("--quality", metavar="DATA", help="Of a table: hold the rows against these real ones.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="All randomness comes from it.", min=0)] = 0,
     force: ForceOpt = False,
 ) -> None:
     """Write N new rows drawn from the model, of the kind it was trained on."""
-    fitted = _open(model, out, force, pictures=True)
-    told = {} if class_ is None else {"y": _class(fitted, class_)}
-    _write(out, _named(fitted, fitted.sample(n, random_state=seed, **told), out), None, force, "row", fitted)
+    from . import sample as new
 
-
-def _class(fitted: Any, text: str) -> Any:
-    """A class as the model knows it. Raises `UsageError` for one that it does not."""
-    import inspect
-
-    from ..core.errors import UsageError, unknown
-
-    if "y" not in inspect.signature(fitted.sample).parameters:
-        raise UsageError(f"--class does not apply to model {fitted.part_name!r}: it is told no class; leave it out.")
-    known = {str(value): value for value in fitted.labels_.classes.tolist()}
-    if text not in known:
-        raise unknown("class", text, known)
-    return known[text]
+    fitted, maker = _open(model, out, force, pictures=True), new.maker(model)
+    rows = _named(fitted, new.rows(maker, n, class_, where, seed), out)
+    if quality is not None:
+        new.must_generate(maker)
+    _write(out, rows, None, force, "row", fitted)
+    if quality is not None:
+        new.judge(maker, fitted, rows, quality, seed)
 
 
 def decode(model: ModelArg, codes: CodesArg, out: OutOpt, force: ForceOpt = False) -> None:
@@ -225,10 +224,12 @@ def _write(out: Path, rows: Any, source: Any, force: bool, what: str, model: Any
 
 
 def _keys(out: Path, source: Any, what: str, model: Any) -> Any:
-    """The key columns beside the results: of rows, or of the windows they are cut into."""
+    """The key columns beside the results: of rows, or of the windows they are cut into; lines of steps have theirs."""
     from ..core import Windowed
     from .windows import window_keys
 
+    if what == "step":
+        return None
     if model is not None and isinstance(model.processor_, Windowed) and what != "row" and out.suffix != ".npy":
         return window_keys(model.processor_, source)
     return None if source is None else source.keys

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from . import drift
 from .apply import over, prepared
-from .options import DataArg, ForceOpt, ModelArg, OutOpt, Reading, read, reads_data, tell
+from .options import DataArg, ForceOpt, ModelArg, Reading, autoencoder, read, reads_data, tell
+from .show import JsonOpt
 
 TOP = 3
 SUSPECT = 0.1
@@ -23,33 +26,70 @@ ContaminationOpt = Annotated[
 ]
 
 
+AgainstOpt = Annotated[
+    str | None,
+    typer.Option("--against", help="Has DATA drifted from this file? Any model will do; nothing needs to be written."),
+]
+StepsOpt = Annotated[
+    bool, typer.Option("--steps", help="Of series and sounds: a line for every step, in place of every window.")
+]
+OutOpt = Annotated[Path | None, typer.Option("--out", "-o", help="Where to write the anomalies.")]
+
+
 @reads_data
 def detect(
     model: ModelArg,
     data: DataArg,
-    out: OutOpt,
     reading: Reading,
+    out: OutOpt = None,
     alpha: AlphaOpt = None,
     contamination: ContaminationOpt = None,
+    steps: StepsOpt = False,
+    against: AgainstOpt = None,
+    json_: JsonOpt = False,
     force: ForceOpt = False,
 ) -> None:
     """Write for every row of DATA (every window, of series and sounds): score (higher is worse), p_value, anomaly
-    and its reasons, the three columns that contribute most.
+    and its reasons, the three columns that contribute most. With --against: print whether DATA has drifted.
 
     The anomalies are those of a false-discovery rate of --alpha among all rows of DATA; a model that was given a
     contamination decides by it.
     """
-    from ..core.errors import out_of_range
+    from ..core.errors import UsageError, out_of_range
+
+    if out is None and against is None:
+        raise UsageError("detect writes anomalies to --out FILE, or prints drift from --against REFERENCE; give one.")
+    if json_ and against is None:
+        raise UsageError("--json prints drift: it goes with --against REFERENCE.")
+    if alpha is not None and not 0 < alpha < 1:
+        raise out_of_range("--alpha", "a number in (0, 1)", alpha)
+    if contamination is not None and not 0 <= contamination < 0.5:
+        raise out_of_range("--contamination", "a share in [0, 0.5)", contamination)
+    if out is not None:
+        _anomalies(model, data, reading, out, alpha, contamination, steps, force)
+    if against is not None:
+        fitted = autoencoder(model)
+        source, reference = (read(part, model=fitted, **reading) for part in (data, against))
+        drift.against(fitted, source, reference, drift.USUAL if alpha is None else alpha, json_)
+
+
+def _anomalies(
+    model: Path,
+    data: str,
+    reading: Reading,
+    out: Path,
+    alpha: float | None,
+    contamination: float | None,
+    steps: bool,
+    force: bool,
+) -> None:
+    """Judge DATA and write what was found."""
     from ..data import check_out
     from ..data.write import SUFFIXES
     from ..estimators.saving import load
     from ..tasks.verdicts import bound
 
     check_out(out, force=force, suffixes=tuple(name for name in SUFFIXES if name != ".npy"))
-    if alpha is not None and not 0 < alpha < 1:
-        raise out_of_range("--alpha", "a number in (0, 1)", alpha)
-    if contamination is not None and not 0 <= contamination < 0.5:
-        raise out_of_range("--contamination", "a share in [0, 0.5)", contamination)
     fitted = prepared(load(model), "detect")
     source = read(data, model=fitted, **reading)
     if "notice" in fitted.facts_:
@@ -58,12 +98,20 @@ def detect(
     total = [0, 0]
 
     def judged(piece: Any) -> Any:
-        found = _judged(fitted, piece, below)
+        found = _by_step(fitted, piece, below) if steps else _judged(fitted, piece, below)
         total[0], total[1] = total[0] + int(found["anomaly"].sum()), total[1] + len(found)
         return found
 
-    over(out, judged, source, force, "verdict", fitted)
+    over(out, judged, source, force, "step" if steps else "verdict", fitted)
     tell(f"{total[0]:,} anomalies among {total[1]:,}")
+
+
+def _by_step(fitted: Any, piece: Any, below: float) -> Any:
+    """Score, verdict and contribution of every step of a piece."""
+    from ..tasks.windows import judged_steps
+    from .windows import by_step
+
+    return by_step(judged_steps(fitted, piece, below), piece)
 
 
 def _judged(fitted: Any, piece: Any, below: float) -> Any:

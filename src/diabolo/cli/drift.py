@@ -9,6 +9,8 @@ import typer
 
 from .options import console, tell
 
+USUAL = 0.05
+"""The level, where none is given."""
 SHOWN = 10
 """Columns that are listed: the worst ones, and all that differ up to three times as many."""
 

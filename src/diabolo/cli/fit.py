@@ -84,7 +84,9 @@ def fit(
         tell(f"{out} is finished: nothing to resume. Train anew with --force, or choose another --out.")
         return
     estimator = job.make_estimator(options)
-    source = job.with_labels(estimator, read(data, **{name: options[name] for name in reading}))
+    told = {name: options[name] for name in reading}
+    holes = vars(type(estimator)).get("_takes_missing", False)
+    source = job.with_labels(estimator, read(data, allow_missing=holes, **told))
     if dry_run:
         job.print_plan(console(), estimator, source, options)
         return

@@ -238,6 +238,7 @@ def read(data: str, *, model: Any = None, **options: Any) -> Source:
         "include": options.get("include"),
         "header": not options.get("no_header", False),
         "strict": options.get("strict", False),
+        "allow_missing": options.get("allow_missing", False),
         "size": options.get("size"),
         **{name: options.get(name) for name in ("column", "time", "processor", "memory")},
     }
@@ -287,7 +288,8 @@ def _as_trained(model: Any, given: dict[str, Any]) -> None:
         given.update(columns=trained.get("columns"), keep=trained.get("key", ()), labels=trained.get("target"))
         return
     if columns:
-        given.update(columns=columns, keep=trained.get("key", ()), labels=trained.get("target"))
+        told = trained.get("target")  # a column like any other, for a model that makes new rows
+        given.update(columns=columns, keep=trained.get("key", ()), labels=None if told in columns else told)
     else:
         given["array"] = given["array"] or trained.get("array")
     if len(processor.shape) in (2, 3) and given["size"] is None and not given["strict"]:

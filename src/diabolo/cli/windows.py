@@ -35,6 +35,22 @@ def window_keys(processor: Any, source: Any) -> Any:
     return keys.assign(start=_at(bounds, number, first), end=_at(bounds, number, after - 1))
 
 
+def by_step(found: Any, source: Any) -> Any:
+    """One line a step of `Series` that speak of rows: the key columns of its row, its time, and the values."""
+    from ..core.errors import require
+
+    pandas = require("pandas", "table", "naming steps")
+    frames = []
+    for place, row in enumerate(found):
+        time = range(row.steps) if row.time is None else row.time
+        own = {} if source.keys is None else {name: source.keys[name].iloc[place] for name in source.keys}
+        own = own or ({"row": place} if len(found) > 1 else {})
+        columns = {row.time_column: time, **{name: row.values[:, c] for c, name in enumerate(row.columns)}}
+        frames.append(pandas.DataFrame({**own, **columns}))
+    joined = pandas.concat(frames, ignore_index=True)
+    return joined.assign(anomaly=joined["anomaly"] > 0) if "anomaly" in joined else joined
+
+
 def _at(times: list[Any], number: Any, step: Any) -> Any:
     """The times of steps of rows, from all times end to end."""
     import numpy as np

@@ -45,13 +45,23 @@ class Column(ABC):
         return 1
 
     @property
+    def shown(self) -> str:
+        """The kind of the cells, in words for people."""
+        return self.kind
+
+    @property
+    def parts(self) -> list[list[Any]]:
+        """[kind, width] of each part of the value that has a likelihood of its own."""
+        return [[self.loss_kind, self.width]]
+
+    @property
     def indicated(self) -> bool:
         """Whether the encoder is also told if a cell is missing."""
         return self.missing and self.kind in ("numeric", "boolean", "date")
 
     @abstractmethod
     def encode(self, cells: Any, notices: list[str]) -> tuple[np.ndarray, np.ndarray]:
-        """A Series as values (N, width) float64 and known (N,) bool."""
+        """A Series as values (N, width) float64 and known bool: (N,), or (N, parts) where there are several."""
 
     @abstractmethod
     def invert(self, data: np.ndarray) -> Any:

@@ -20,11 +20,13 @@ from .columns import (
     EmptyColumn,
     NumericColumn,
 )
+from .ranks import GapColumn, RankColumn, generative
 from .record import left_out, match_columns
 from .tally import TableTally
 
 _KINDS: dict[str, type[Column]] = {
-    kind.kind: kind for kind in (NumericColumn, BooleanColumn, CategoricalColumn, DateColumn, EmptyColumn)
+    kind.kind: kind
+    for kind in (NumericColumn, BooleanColumn, CategoricalColumn, DateColumn, EmptyColumn, RankColumn, GapColumn)
 }
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?")
 
@@ -42,7 +44,13 @@ class TableProcessor(Processor, OnePass):
     A missing cell is not scored (``Batch.scored`` (B, columns) is False) and stands at its column's mean, a
     missing or unseen category at all zeros; where numeric, boolean or date cells were missing at fit the encoder
     also gets an indicator (1 = missing). Missing cells come back filled. ``notices`` tells what was out of the
-    ordinary at `fit` and in the last `encode`. Raises `DataError` naming column, row (from 0) and value.
+    ordinary at `fit` and in the last `encode`.
+
+    ``ranks``: for models that make new tables. Numbers and dates stand as normal scores of their ranks, so that any
+    distribution is a normal one, and come back within the values at fit; missing cells are content and come back
+    missing (``scored`` then has a column for each part). It needs all rows at `fit`.
+
+    Raises `DataError` naming column, row (from 0) and value.
 
     >>> import pandas as pd
     >>> rows = pd.DataFrame({"size": [1.0, None, 3.0], "kind": ["a", "b", "a"], "n": [4, 5, 6]})
@@ -54,7 +62,8 @@ class TableProcessor(Processor, OnePass):
     {'size': [1.0, 2.0, 3.0], 'kind': ['a', 'b', 'a'], 'n': [4, 5, 6]}
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ranks: bool = False) -> None:
+        self.ranks = ranks
         self.codecs: list[Column] = []
         self.notices: list[str] = []
         self._at_fit: list[str] = []
@@ -64,11 +73,15 @@ class TableProcessor(Processor, OnePass):
         _check_frame(rows)
         self._at_fit = []
         self.codecs = [_codec(rows[name], self._at_fit) for name in rows.columns]
+        if self.ranks:
+            self.codecs = [generative(codec, rows[codec.name]) for codec in self.codecs]
         self.notices = list(self._at_fit)
         return self
 
     def fit_parts(self, parts: Iterable[Any]) -> Self:
         """Learn the same from DataFrames that come one after the other; the first tells what kind a column is."""
+        if self.ranks:
+            raise DataError("ranks need all rows in memory; give fewer rows, or more memory (--memory).")
         tally = TableTally(_codec)
         for part in parts:
             _check_frame(part)
@@ -84,14 +97,16 @@ class TableProcessor(Processor, OnePass):
         frame, extra = match_columns(rows, self.columns)
         self.notices = [*self._at_fit, *([left_out(extra)] if extra else [])]
         x = np.zeros((len(frame), self.shape[0]), np.float32)
-        scored = np.ones((len(frame), len(self.codecs)), bool)
+        known = []
         flag = self.target_shape[0]
-        for place, (codec, span) in enumerate(zip(self.codecs, self.slices.values(), strict=True)):
-            values, scored[:, place] = codec.encode(frame[codec.name], self.notices)
+        for codec, span in zip(self.codecs, self.slices.values(), strict=True):
+            values, found = codec.encode(frame[codec.name], self.notices)
             x[:, span] = values
+            known.append(found.reshape(len(frame), -1))
             if codec.indicated:
-                x[:, flag] = ~scored[:, place]
+                x[:, flag] = ~found
                 flag += 1
+        scored = np.concatenate(known, 1)
         tensors = {"x": torch.from_numpy(x)}
         if any(codec.missing for codec in self.codecs) or not scored.all():
             tensors["scored"] = torch.from_numpy(scored)
@@ -114,7 +129,7 @@ class TableProcessor(Processor, OnePass):
         return frame
 
     def defaults(self) -> dict[str, Spec]:
-        return {"loss": Spec("mixed", columns=[[codec.loss_kind, codec.width] for codec in self.codecs])}
+        return {"loss": Spec("mixed", columns=[part for codec in self.codecs for part in codec.parts])}
 
     @property
     def columns(self) -> list[Any]:
@@ -124,7 +139,7 @@ class TableProcessor(Processor, OnePass):
     @property
     def kinds(self) -> dict[Any, str]:
         """Column name -> 'numeric', 'boolean', 'categorical', 'date' or 'empty'."""
-        return {codec.name: codec.kind for codec in self.codecs}
+        return {codec.name: codec.shown for codec in self.codecs}
 
     @property
     def slices(self) -> dict[Any, slice]:

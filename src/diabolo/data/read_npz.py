@@ -50,7 +50,8 @@ def read_npz(path: Path, options: Options) -> Source:
     source = array_source(load_array(path, chosen.name), options, path.name)
     target = None if label is None else load_array(path, label.name)
     note = _note(headers, chosen, label, path.name)
-    return replace(source, target=target, notes=[note] if note else [])
+    name = None if label is None else label.name
+    return replace(source, target=target, target_name=name, notes=[note] if note else [])
 
 
 def load_arrays(path: Path, include: str | None = None) -> dict[str, np.ndarray]:

@@ -176,7 +176,8 @@ def table_source(
     if ask:
         _check_cells(rows, origin, first_line)
     kept = frame[keys] if keys else None
-    return _as_asked(Source(rows, "table", kept, target, notes, origin=origin), options)
+    name = None if target is None else named
+    return _as_asked(Source(rows, "table", kept, target, notes, origin=origin, target_name=name), options)
 
 
 def _there(frame: Any, name: str | None) -> str | None:

@@ -46,7 +46,7 @@ class Source:
     modality  'array', 'image', 'table', 'text', 'audio', 'video', 'series', 'interactions', or 'binary': numbers in
               [0, 1] that are chances of a 1, drawn anew every epoch
     keys      DataFrame of N rows kept beside the results (identifiers, file names), or None
-    target    (N,) labels, never an input, or None
+    target    (N,) labels, never an input, or None; target_name: what they are called, where they have a name
     notes     what was found, what was taken and which option changes it, what was skipped
     skipped   number of damaged items left out
     origin    file name, for display only
@@ -69,6 +69,7 @@ class Source:
     columns: tuple[Any, ...] = ()
     processor: Any = None
     numbers: np.ndarray | None = None
+    target_name: Any = None
 
     def __len__(self) -> int:
         return int(self.rows.shape[0])

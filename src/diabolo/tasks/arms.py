@@ -127,14 +127,17 @@ class Arms:
     def choose(self, ways: Sequence[str], groups: ndarray | None, inner: int) -> str:
         """The way of the best balanced accuracy over inner folds of these rows; the first of equal ones.
 
-        A way that cannot make rows of some class here is not chosen. Raises `DataError` if none can.
+        The first of all where some class has too few rows, or groups, to be shared among inner folds. A way that cannot
+        make rows of some class here is not chosen. Raises `DataError` if none can.
         """
         if len(ways) == 1:
             return ways[0]
+        try:
+            folds = folds_of(np.unique(self.y, return_inverse=True)[1], groups, inner, self.seed)
+        except DataError:
+            return ways[0]
         scores: dict[str, list[float]] = {way: [] for way in ways}
-        for number, (train, test) in enumerate(
-            folds_of(np.unique(self.y, return_inverse=True)[1], groups, inner, self.seed)
-        ):
+        for number, (train, test) in enumerate(folds):
             classifier = None if self.encoded else self.classifier
             arms = Arms(taken(self.rows, train), self.y[train], classifier, self.base, self.seed + number)
             for way in list(scores):

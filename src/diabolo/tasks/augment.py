@@ -96,7 +96,7 @@ class AutoencoderSampler(TaskModel):
         """
         self._begin()
         self._check()
-        rows, places = self._given(X, y)
+        rows, places = self._labelled(X, y)
         base = self._base()
         model = self._member("autoencoder", base, as_input(rows), places if isinstance(base, ClassTold) else None)
         self._keep(model, rows, places)
@@ -106,7 +106,7 @@ class AutoencoderSampler(TaskModel):
         """What `fit` would begin with; nothing is trained."""
         self._begin()
         self._check()
-        rows, places = self._given(X, y)
+        rows, places = self._labelled(X, y)
         self._shown = self._base()
         self._shown.plan(as_input(rows), places if isinstance(self._shown, ClassTold) else None)
         self.models_["autoencoder"] = self._shown
@@ -118,7 +118,7 @@ class AutoencoderSampler(TaskModel):
         if not isinstance(self.k_neighbors, int) or self.k_neighbors < 1:
             raise out_of_range("k_neighbors", "an int of at least 1", self.k_neighbors)
 
-    def _given(self, X: Any, y: Any) -> tuple[Any, ndarray]:
+    def _labelled(self, X: Any, y: Any) -> tuple[Any, ndarray]:
         """Rows, and the place of each one's class; the classes are learnt."""
         rows, found = as_rows(X)
         y = found if y is None else y

@@ -72,6 +72,7 @@ class TaskModel(BaseEstimator, ABC):
     def plan(self, X: Any, y: Any = None) -> Self:
         """Decide everything of the first autoencoder and build it, but do not train: what `fit` would begin with."""
         self._begin()
+        X, y = self._laid_out(X, y)
         self._shown = self._base().plan(X, y)
         self.models_["autoencoder"] = self._shown
         return self
@@ -79,6 +80,10 @@ class TaskModel(BaseEstimator, ABC):
     def assess(self, learn: Source, held: Source, *, seed: int = 0) -> Assessment | None:
         """Hold the fitted model against the simple methods, on rows it has not seen; None: there is nothing to say."""
         return None
+
+    def _laid_out(self, X: Any, y: Any) -> tuple[Any, Any]:
+        """What the first autoencoder is fitted to; a subclass that puts the rows another way says so here."""
+        return X, y
 
     # members ------------------------------------------------------------------------------------------------
 

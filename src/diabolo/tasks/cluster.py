@@ -52,7 +52,7 @@ class AutoencoderClusterer(ClusterMixin, TransformerMixin, TaskModel):
     n_clusters : int >= 1, or "auto": of 2 to 12 the number whose k-means has the largest mean silhouette in the codes,
         of at most 2,000 rows.
     how : "idec", "dec", "vade" or "codes".
-    epochs : of the phase after k-means: int >= 1, or "auto", about 2,000 steps.
+    epochs : of the phase after k-means: int >= 1, or "auto", about 3,000 steps.
     weight : of the divergence beside the reconstruction (idec): a number > 0, or "auto": what the code is worth to the
         decoder (how much more a row costs if the mean code is decoded in place of its own).
     tol : in [0, 1).

@@ -17,6 +17,7 @@ from ..core import AutoencoderModule, Batch, Objective
 from ..estimators import start
 from ..estimators.after import Passing
 from ..estimators.base import BaseAutoencoder
+from ..estimators.recipe import Recipe
 from ..estimators.rows import bare, rows_in
 from ..penalties.clustering import Clustering
 from ..train import Stage, Trainer
@@ -25,9 +26,10 @@ from .base import of_member
 
 MOST, SOME = 12, 2000
 """Clusters that are tried, and rows they are judged by."""
-STEPS, MOST_EPOCHS, REFRESH = 2000, 100, 140
+STEPS, MOST_EPOCHS, REFRESH = 3000, 150, 140
 """Of the phase that moves codes towards clusters; targets are made anew about every 140 steps, as in the paper."""
-RATE = 1e-3
+RATE, WIDTH = 5e-4, 256
+"""Of Adam, for layers of at most 256 units; of wider ones smaller by as much, because more weights move a unit."""
 
 
 def best_count(codes: np.ndarray, seed: int) -> tuple[int, dict[int, float]]:
@@ -131,7 +133,9 @@ def _again(model: BaseAutoencoder, X: Any, epochs: Any) -> tuple[Any, Trainer]:
 
 def _run(model: BaseAutoencoder, stage: Stage, trainer: Trainer, feed: Any, seed: int) -> list[dict[str, Any]]:
     """Train, and write the epochs into the model's history as one more stage."""
-    stage.optimizer, stage.lr, stage.redraw = "adam", RATE, start.redraw(model.processor_)
+    widest = max((short for short, _ in start.matrices(Recipe(stage.module, stage.objective))), default=1)
+    stage.optimizer, stage.lr = "adam", RATE * min(1.0, WIDTH / widest)
+    stage.redraw = start.redraw(model.processor_)
     last = max((record["stage"] for record in model.history_), default=-1)
     history = trainer.fit([stage], feed, None, seed=seed)
     model.module_.eval()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..blocks.column_choice import layout
+from ..blocks.column_choice import by_column, layout
 from ..core import Batch, Processor, Spec
 from ..core.errors import DataError
 from ..data import ArrayProcessor, Source, Stored, TableProcessor, is_frame, processor_for
@@ -17,6 +17,8 @@ from . import columns as choice
 
 SAMPLE = 20_000
 """Rows that are looked at at a time."""
+WIDEST = 10_000
+"""Encoded values of a row at most: all are correlated with each other."""
 NEITHER = "columns are chosen of tables and of arrays (N, F), not of sparse matrices, pictures or texts."
 
 
@@ -29,7 +31,12 @@ class Columns:
     """
 
     def __init__(self, processor: Processor, rows: Any) -> None:
-        batch = collated(processor, rows if len(rows) <= SAMPLE else at(rows, _spaced(len(rows))))
+        batch = collated(processor, sampled(rows))
+        if batch.target.shape[1] > WIDEST:
+            raise DataError(
+                f"rows have {batch.target.shape[1]:,} encoded values, and columns are chosen of at most {WIDEST:,}: "
+                "leave out those that hardly vary, or categories of many values."
+            )
         self.x = self.raw = batch.target.double().numpy()
         kinds, self.indicators = [], []
         if isinstance(processor, TableProcessor):
@@ -39,7 +46,6 @@ class Columns:
         owner, place = layout(kinds, self.indicators, self.x.shape[1])
         self.all_owners, self.owner = np.array(owner), np.array(owner[: self.x.shape[1]])
         self.count, self.width, self.scaled = int(self.owner.max()) + 1, max(place) + 1, not kinds
-        self.marks = np.eye(self.count)[self.owner]
         self.loss = self._loss(processor)
         if isinstance(processor, TableProcessor):
             self.raw = self.x * np.array([vars(codec).get("scale", 1.0) for codec in processor.codecs])[self.owner]
@@ -71,8 +77,13 @@ def at(rows: Any, index: np.ndarray) -> Any:
     return rows.iloc[index] if is_frame(rows) else rows[index]
 
 
-def _spaced(rows: int) -> np.ndarray:
-    return np.linspace(0, rows - 1, SAMPLE).astype(int)
+def sampled(rows: Any) -> Any:
+    """At most `SAMPLE` rows, spread over all of them."""
+    return rows if len(rows) <= SAMPLE else at(rows, _spread(len(rows), SAMPLE))
+
+
+def _spread(rows: int, count: int) -> np.ndarray:
+    return np.linspace(0, rows - 1, count).astype(int)
 
 
 def in_memory(source: Source) -> Source:
@@ -83,7 +94,10 @@ def in_memory(source: Source) -> Source:
 def some(batch: Batch, seen: Columns) -> Batch:
     """Few enough rows to go over once for each column."""
     most = int(max(100, min(2000, 4_000_000 // seen.x.shape[1])))
-    return batch if len(batch) <= most else batch.map(lambda tensor: tensor[:most])
+    if len(batch) <= most:
+        return batch
+    index = torch.from_numpy(_spread(len(batch), most))
+    return batch.map(lambda tensor: tensor[index])
 
 
 @torch.no_grad()
@@ -94,5 +108,5 @@ def recon_of(model: BaseAutoencoder, batch: Batch) -> np.ndarray:
 
 def errors_of(model: BaseAutoencoder, batch: Batch, seen: Columns, known: np.ndarray | None) -> np.ndarray:
     """Squared error of every column, summed over the rows in which it is known (C,)."""
-    errors = np.square(batch.target.double().numpy() - recon_of(model, batch)) @ seen.marks
+    errors = by_column(np.square(batch.target.double().numpy() - recon_of(model, batch)), seen.owner)
     return (errors if known is None else np.where(known, errors, 0.0)).sum(0)  # type: ignore[no-any-return]

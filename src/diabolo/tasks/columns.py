@@ -8,7 +8,7 @@ import numpy as np
 from numpy import ndarray
 from scipy.linalg import qr
 
-from ..blocks.column_choice import Residual, greedy
+from ..blocks.column_choice import Residual, by_column, greedy
 from ..core.metrics import bootstrap_ratio
 from .base import Assessment
 
@@ -105,8 +105,7 @@ def lost(x: ndarray, recon: ndarray, owner: ndarray, spread: ndarray, known: nda
 
     ``known`` (N, C): cells that were there; a missing one counts for nothing. A column that does not vary counts as 0.
     """
-    marks = np.eye(len(spread))[owner]
-    errors = np.square(x - recon) @ marks
+    errors = by_column(np.square(x - recon), owner)
     shares = errors / np.where(spread > 0, spread, 1.0) * (spread > 0)
     return shares if known is None else np.where(known, shares, 0.0)
 

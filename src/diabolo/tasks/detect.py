@@ -13,7 +13,7 @@ from scipy.sparse import issparse
 from sklearn.base import OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ..core import register
+from ..core import Windowed, register
 from ..core.errors import UsageError, out_of_range
 from ..data import Source, Stored, TableProcessor, align, is_frame, kind_of, processor_for
 from ..data import open as open_source
@@ -25,7 +25,7 @@ from ..train import Trainer
 from . import conformal
 from .base import Assessment, TaskModel
 from .evidence import Witness
-from .held_out import count_of, pairs, taken
+from .held_out import count_of, pairs, same_windows, taken
 from .pyod import PyODAdapter
 from .reasons import Reasons, by_column, by_replacing, column_names, nearest_normal, shared, weighed
 from .suspects import least_similar
@@ -34,7 +34,8 @@ from .verdicts import assess
 STEPS, BATCH = 300, 256
 """Of training, where no trainer was given: small networks on large batches."""
 NOISE = 0.5
-WIDEST = 64
+WIDEST, MIDDLE, WIDE = 64, 32, 200
+"""Most values of a code; rows of more columns keep to two layers of 128 and 64; of still more: to plain steps."""
 MOST_COLUMNS = 256
 """Rows of more columns are not explained by replacing one after the other."""
 
@@ -47,21 +48,22 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
                 └────▶ held out ─────────────────────────▶ how often a normal row is as strange: p-value
 
     Each measure of strangeness is turned into the share of held-out rows that exceed it, and the logs of the shares
-    are averaged (Fisher's combination): no label, no weight and no unit enters. From 2,000 rows on a quarter is held
+    are averaged (Fisher's combination): no label, no weight and no unit enters. From 1,000 rows on a quarter is held
     out once, and p-values are exact for rows exchangeable with these; fewer rows are held out in turn (cross-conformal:
     P(p <= t) <= 2 t is proven, t is what is measured).
 
     Parameters
     ----------
     autoencoder : any autoencoder that learns without labels; it is judged by its own objective beside neighbours.
-        None: a denoising one (an overcomplete code, noise of half a standard deviation), 300 steps.
+        None: a denoising one (an overcomplete code, noise of half a standard deviation), 300 steps on large batches,
+        shared among the folds; of windows and pictures the usual one.
     contamination : "auto": a row is an anomaly if p <= alpha, which needs no guess. A share in [0, 0.5): as many of
         the training rows are called anomalies; 0: only what is stranger than every row held out.
     alpha : in (0, 1), share of normal rows that may be called anomalies.
     trim : in [0, 0.5), share of the training rows left out as suspect: those least similar to random samples of the
         others. For training data that are known to be contaminated.
     neighbors : int >= 1, k of the k nearest training rows.
-    folds : int >= 1, or "auto": 1 from 2,000 rows on, else 5.
+    folds : int >= 1, or "auto": 1 from 1,000 rows on, else 3.
     trainer, random_state : of the autoencoders.
 
     Attributes: ``offset_`` (decision_function = score_samples - offset_), ``n_calibration_`` (rows held out).
@@ -88,7 +90,7 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
         contamination: float | str = "auto",
         alpha: float = 0.05,
         trim: float = 0.0,
-        neighbors: int = 5,
+        neighbors: int = 3,
         folds: int | str = "auto",
         trainer: Trainer | None = None,
         random_state: Any = None,
@@ -148,12 +150,14 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
 
     def _learn(self, rows: Any, seed: int) -> None:
         """One autoencoder and its witness a fold."""
-        parts = pairs(rows, self.folds, seed)
+        parts = pairs(same_windows(rows), self.folds, seed)
         self.facts_ = {"rows": count_of(bare(rows)), "folds": len(parts)}
         for place, (learn, kept) in enumerate(parts):
             model = self._member(f"fold-{place}", self._made(learn, seed + place), learn)
             told = self.autoencoder is not None
-            witness = Witness.hear(model, learn, self.neighbors, own_objective=told, seed=seed + place)
+            witness = Witness.hear(
+                model, learn, self.neighbors, own_objective=told, doubtful=self.trim > 0, seed=seed + place
+            )
             self._keep(place, witness, witness.strangeness(kept))
 
     def _made(self, rows: Any, seed: int) -> BaseAutoencoder:
@@ -161,7 +165,7 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
         self._looked_at = rows
         made = self._base()
         if self.autoencoder is None:
-            made.trainer = _short(made.trainer, count_of(bare(rows)))
+            made.trainer = _short(made.trainer, *_learnt_from(made, rows, self.facts_["folds"]))
         if self.autoencoder is None or self.autoencoder.random_state is None:
             made.random_state = seed
         return made
@@ -171,7 +175,8 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
         rows = bare(vars(self).get("_looked_at"))
         if is_frame(rows) or (isinstance(rows, ndarray) and rows.ndim == 2):
             size = max(2, min(WIDEST, rows.shape[1]))
-            return DenoisingAutoencoder(size, corruption=f"noise(std={NOISE})")
+            hidden: Any = (2 * WIDEST, WIDEST) if rows.shape[1] > MIDDLE else "auto"
+            return DenoisingAutoencoder(size, corruption=f"noise(std={NOISE})", hidden=hidden)
         return Autoencoder()
 
     def _keep(self, place: int, witness: Witness, found: ndarray) -> None:
@@ -362,10 +367,22 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
         return PyODAdapter(self)
 
 
-def _short(given: Trainer | None, rows: int) -> Trainer:
-    """A trainer of few steps on large batches, for what was not asked for."""
+def _learnt_from(model: BaseAutoencoder, rows: Any, folds: int) -> tuple[int, ...]:
+    """Folds that share the steps, rows that a model will see, values of each: windows have steps of their own."""
+    reader, held = model._reader(rows), bare(rows)
+    if isinstance(reader, Windowed):
+        reader.fit(held)
+        return 1, len(reader.places(held)[0]), math.prod(reader.shape)
+    return folds, *np.shape(held)[:2]
+
+
+def _short(given: Trainer | None, folds: int, rows: int, columns: int = 0) -> Trainer:
+    """A trainer of few steps on large batches, for what was not asked for; wide layers take plain steps."""
     made = Trainer(**(given or Trainer(validation=0.0)).get_params(deep=False))
     batch = min(BATCH, rows) if made.batch_size == "auto" else made.batch_size
     steps = 1 if batch == "full" else math.ceil(rows / int(batch))
-    epochs = math.ceil(STEPS / steps) if made.epochs == "auto" else made.epochs
+    total = max(STEPS // 5, STEPS // folds)
+    epochs = math.ceil(total / steps) if made.epochs == "auto" else made.epochs
+    if columns > WIDE and made.optimizer == "auto":
+        made.set_params(optimizer="adam", lr=3e-3 if made.lr == "auto" else made.lr)
     return made.set_params(batch_size=batch, epochs=epochs)

@@ -11,15 +11,17 @@ import torch
 from numpy import ndarray
 from torch import Tensor
 
-from ..core import Batch
+from ..core import Batch, Windowed
 from ..estimators.base import BaseAutoencoder
 from .neighbours import nearest
 from .reduce import column_widths, entry_mask
+from .suspects import samples, similarity
 
 SPATIAL = ("array", "standardised", "image", "table", "series", "audio", "log-mel", "video", "binary")
 """Kinds of rows whose values have a distance; of all others only codes have one."""
 FILLED = ("table", "standardised")
 """Kinds of which a row may lack cells."""
+OF_WINDOWS = ("level", "density")
 FLOOR = 1e-2
 """Smallest spread, in units of the data's own, that an entry or a code is measured in."""
 ROUNDS = 3
@@ -37,15 +39,22 @@ class Witness:
         x ──▶ z ──▶ x̂        reconstruction   Σ ((x̂ - x) / σ)²    σ: of the training rows, an entry
         │     │              neighbours       distance to the k-th nearest training row
         │     │              crowding         mean distance to the 2k nearest, over the same of those rows themselves
+        │     │              similarity       distance to the nearest of a few rows, mean over many draws of them
+        │     │              level            Σ (x - mean of the training rows)²                     of windows only
+        │     │              density          squared distance of the code from the mean code, whitened        "
         └─────┴─▶ reference  latent           distance to the k-th nearest code
 
+    Windows of a signal may be strange in their level or size alone, of which a reconstruction and neighbours say little
+    once such windows were trained on: level and density (as Q and T² in the control of processes) see to that.
+    Where training rows are doubtful similarity takes the place of crowding, which a cluster of anomalies escapes.
     Kinds of rows that have no distance (texts, interactions, ragged sequences) are judged by objective and latent.
     A missing cell is taken to be what the autoencoder expects there. An autoencoder that was asked for by name is
     judged by its own objective (minus its ELBO, say) in place of the reconstruction.
 
     Reference: Ramaswamy, Rastogi & Shim (2000), "Efficient algorithms for mining outliers from large data sets"
     (neighbours); Breunig, Kriegel, Ng & Sander (2000), "LOF: identifying density-based local outliers" (crowding);
-    Sugiyama & Borgwardt (2013), "Rapid distance-based outlier detection via sampling" (a sample as reference).
+    Sugiyama & Borgwardt (2013), "Rapid distance-based outlier detection via sampling" (a sample as reference);
+    Jackson & Mudholkar (1979), "Control procedures for residuals associated with principal component analysis".
     """
 
     model: BaseAutoencoder
@@ -54,11 +63,13 @@ class Witness:
     arrays: dict[str, Tensor] = field(default_factory=dict)
 
     @classmethod
-    def hear(cls, model: BaseAutoencoder, X: Any, k: int, *, own_objective: bool, seed: int) -> Self:
+    def hear(cls, model: BaseAutoencoder, X: Any, k: int, *, own_objective: bool, doubtful: bool, seed: int) -> Self:
         """Take the training rows X as the reference."""
         spatial = model.processor_.part_name in SPATIAL  # type: ignore[attr-defined]
         first = "objective" if own_objective or not spatial else "reconstruction"
-        made = cls(model, k, (first, "neighbours", "crowding") if spatial else (first, "latent"))
+        near = ("neighbours", "similarity" if doubtful else "crowding")
+        windows = OF_WINDOWS if isinstance(model.processor_, Windowed) else ()
+        made = cls(model, k, (first, *near, *windows) if spatial else (first, "latent"))
         codes, unit = made._code_size, prod(model.processor_.target_shape)
         parts = torch.from_numpy(model._apply(X, made._seen))
         z, rest = parts[:, :codes], parts[:, codes:]
@@ -66,11 +77,16 @@ class Witness:
         if spatial:
             x, away = rest[:, :unit], rest[:, unit:]
             made.arrays["scale"] = away.square().mean(0).sqrt().clamp_min(FLOOR)
+            if windows:
+                made.arrays["mean"], made.arrays["whiten"] = x.mean(0), _whitening(z - z.mean(0))
         kept = made._kept(len(parts), parts.shape[1], seed)
         if spatial:
             reference = x[kept]
             made.arrays["reference"] = reference
-            made.arrays["crowding"] = nearest(reference, reference, 2 * k)[0].mean(1)
+            if doubtful:
+                made.arrays["samples"] = samples(len(reference), seed)
+            else:
+                made.arrays["crowding"] = nearest(reference, reference, 2 * k)[0].mean(1)
         else:
             made.arrays["codes"] = made._standard(z[kept])
         return made
@@ -109,8 +125,13 @@ class Witness:
             found["reconstruction"] = (away / self.arrays["scale"]).square().sum(1)
             distance, index = nearest(x, self.arrays["reference"], 2 * self.k)
             found["neighbours"] = distance[:, self.k - 1]
-            usual = self.arrays["crowding"][index].mean(1)
-            found["crowding"] = distance.mean(1) / (usual + 1e-6)
+            if "crowding" in self.names:
+                found["crowding"] = distance.mean(1) / (self.arrays["crowding"][index].mean(1) + 1e-6)
+            else:
+                found["similarity"] = similarity(x, self.arrays["reference"][self.arrays["samples"]])
+        if "level" in self.names:
+            found["level"] = (x - self.arrays["mean"]).square().sum(1)
+            found["density"] = ((z - self.arrays["code_mean"]) @ self.arrays["whiten"]).square().sum(1)
         return torch.stack([found[name].double() for name in self.names], 1)
 
     def _seen(self, batch: Batch) -> Tensor:
@@ -181,3 +202,9 @@ class Witness:
         """The average training row, so many times, in the rows' own kind."""
         mean = self.arrays["reference"].mean(0).reshape(1, *self.model.processor_.target_shape) / self._unit
         return self.model.processor_.invert(mean.expand(rows, *mean.shape[1:]))
+
+
+def _whitening(z: Tensor) -> Tensor:
+    """What makes centred codes (N, D) uncorrelated and of unit spread; directions that hardly vary count for little."""
+    values, vectors = torch.linalg.eigh(z.double().T @ z.double() / len(z))
+    return (vectors / values.clamp_min(max(float(values[-1]) * FLOOR**2, 1e-12)).sqrt()).float()

@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from ..core import Spec
 from ..core.errors import DataError
-from ..data import Series, Source, is_frame, kind_of, objects
+from ..data import Series, SeriesProcessor, Source, is_frame, kind_of, objects, processor_for
+from ..data.sound_windows import SoundProcessor
 
-LARGE = 2000
+LARGE = 1000
 """From so many rows on one split is enough; fewer are each held out once, in turn."""
+SMALL_FOLDS = 3
 HELD = 0.25
 MOST_HELD = 5000
 
@@ -70,7 +73,7 @@ def pairs(X: Any, folds: int | str, seed: int) -> list[tuple[Any, Any]]:
     """
     rows = X.rows if isinstance(X, Source) else X
     total = count_of(rows)
-    wanted = (1 if total >= LARGE else min(5, total // 2)) if folds == "auto" else int(folds)
+    wanted = (1 if total >= LARGE else min(SMALL_FOLDS, total // 2)) if folds == "auto" else int(folds)
     if kind_of(rows) == "series" and total < max(4, 2 * wanted):
         found = stretches(rows, max(3, wanted))
         return [(_like(X, a), _like(X, b)) for a, b in found]
@@ -80,6 +83,22 @@ def pairs(X: Any, folds: int | str, seed: int) -> list[tuple[Any, Any]]:
             f"got {total} (n_samples={total})."
         )
     return [(taken(X, learn), taken(X, held)) for learn, held in places(total, wanted, seed)]
+
+
+def same_windows(X: Any) -> Any:
+    """Rows whose windows are as long in every fold: a length that is chosen by the data is chosen once, by all rows."""
+    rows = X.rows if isinstance(X, Source) else X
+    kind = kind_of(rows)
+    if kind not in ("series", "audio"):
+        return X
+    reader = processor_for(X if isinstance(X, Source) else rows).fit(rows)
+    told: dict[str, Any] = {}
+    if isinstance(reader, SeriesProcessor):
+        told = {"window": reader.steps, "hop": reader.step, "scale": reader.scale, "every": reader.every}
+    if isinstance(reader, SoundProcessor):
+        told = {**reader.state()["parameters"], "rate": reader.hz, "window": reader.window_seconds}
+    source = X if isinstance(X, Source) else Source(objects(rows), kind)
+    return replace(source, processor=Spec(reader.part_name, **told))  # type: ignore[attr-defined]
 
 
 def _like(X: Any, rows: Any) -> Any:

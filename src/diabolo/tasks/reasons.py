@@ -82,7 +82,7 @@ def weighed(measures: dict[str, ndarray], parts: ndarray) -> ndarray:
     """What entries contribute (N, F), from how strange every measure finds a row, in nats (N,), and from how its
     distance from the reconstruction and from its neighbours, (N, 2, F), splits over the entries."""
     total = np.maximum(parts.sum(2, keepdims=True), 1e-30)
-    near = measures["neighbours"] + measures["crowding"]
+    near = sum(measures[name] for name in ("neighbours", "crowding", "similarity") if name in measures)
     first = next(value for name, value in measures.items() if name in ("reconstruction", "objective"))
     return np.einsum("nm,nmf->nf", np.stack([first, near], 1), parts / total)
 

@@ -12,7 +12,7 @@ import torch
 from sklearn.feature_selection import SelectorMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ..blocks.column_choice import correlations
+from ..blocks.column_choice import by_column, correlations
 from ..core import Batch, Spec, register
 from ..core.errors import DataError, out_of_range, require, unknown
 from ..data import Source, Stored, TableProcessor, is_frame
@@ -25,7 +25,19 @@ from ..estimators.rows import bare, read_rows
 from ..train import Trainer
 from . import columns as choice
 from .base import Assessment, TaskModel
-from .column_rows import NEITHER, SAMPLE, Columns, at, collated, errors_of, fitted_processor, in_memory, recon_of, some
+from .column_rows import (
+    NEITHER,
+    SAMPLE,
+    Columns,
+    at,
+    collated,
+    errors_of,
+    fitted_processor,
+    in_memory,
+    recon_of,
+    sampled,
+    some,
+)
 from .columns import judged
 
 WAYS = ("concrete", "group")
@@ -82,7 +94,7 @@ class AutoencoderSelector(SelectorMixin, TaskModel):
     >>> X = np.hstack([two, 3 * two])                                    # columns 2 and 3 repeat 0 and 1
     >>> model = AutoencoderSelector(n_features=2, trainer=Trainer(epochs=2), random_state=0).fit(X)
     >>> kept = model.get_support(indices=True)
-    >>> sorted(kept % 2), bool(np.abs(model.inverse_transform(model.transform(X)) - X).max() < 0.1)
+    >>> sorted((kept % 2).tolist()), bool(np.abs(model.inverse_transform(model.transform(X)) - X).max() < 0.1)
     ([0, 1], True)
     """
 
@@ -175,7 +187,10 @@ class AutoencoderSelector(SelectorMixin, TaskModel):
 
     def _ranking(self, learn: Any, seen: Columns, count: int) -> list[int]:
         """Columns that the first network picks, most certain first."""
-        model = self._member("finder", self._finder(seen, count), learn)
+        rows = sampled(learn)
+        if rows is not learn:  # which may lack a rare category: the same columns, encoded otherwise
+            seen = Columns(fitted_processor(rows), rows)
+        model = self._member("finder", self._finder(seen, count), rows)
         encoder: Any = model.module_.encoder
         strengths = encoder.strengths().cpu().numpy()
         del self.models_["finder"]  # it has done its work
@@ -189,7 +204,7 @@ class AutoencoderSelector(SelectorMixin, TaskModel):
 
     def _finder(self, seen: Columns, count: int) -> Autoencoder:
         """The network that finds columns."""
-        given = self._given()
+        given = self._asked()
         way = {"way": self.how, "keep": count} if self.how == "group" else {"way": self.how}
         made = self._network(given, seen, **way)
         made.n_components = count * seen.width
@@ -207,11 +222,11 @@ class AutoencoderSelector(SelectorMixin, TaskModel):
 
     def _rebuilder(self, seen: Columns, kept: list[int]) -> Autoencoder:
         """The network that rebuilds all columns from those kept."""
-        made = self._network(self._given(), seen, way="kept", kept=kept)
+        made = self._network(self._asked(), seen, way="kept", kept=kept)
         made.n_components = int(np.isin(seen.all_owners, kept).sum())
         return made
 
-    def _given(self) -> Autoencoder:
+    def _asked(self) -> Autoencoder:
         made = self._base()
         if type(made) is not Autoencoder or made.network not in ("auto", "dense"):
             raise out_of_range("autoencoder", "an Autoencoder with a dense network, or None", self.autoencoder)
@@ -235,7 +250,7 @@ class AutoencoderSelector(SelectorMixin, TaskModel):
         batch = some(collated(model.processor_, rows), seen)
         known = None if batch.scored is None else batch.scored.numpy()
         target = batch.target.double().numpy()
-        around = np.square(target - seen.x.mean(0)) @ seen.marks
+        around = by_column(np.square(target - seen.x.mean(0)), seen.owner)
         whole = (around if known is None else np.where(known, around, 0)).sum(0)
         plain = errors_of(model, batch, seen, known)
         self.arrays_["r2"] = 1 - np.where(whole > 0, plain / np.where(whole > 0, whole, 1.0), 0.0)

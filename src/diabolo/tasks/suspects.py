@@ -8,9 +8,11 @@ from jaxtyping import Float
 from numpy import ndarray
 from torch import Tensor
 
+from .neighbours import SAME
+
 SAMPLE, DRAWS = 16, 64
 """Rows of a sample, and how many samples."""
-ROWS = 8192
+ROWS = 4096
 
 
 def least_similar(rows: Float[Tensor, "n d"], seed: int = 0) -> Float[ndarray, " n"]:
@@ -28,13 +30,24 @@ def least_similar(rows: Float[Tensor, "n d"], seed: int = 0) -> Float[ndarray, "
     >>> sorted(np.argsort(-least_similar(rows))[:10].tolist()) == list(range(90, 100))
     True
     """
-    random, n = np.random.default_rng(seed), len(rows)
-    total = torch.zeros(n)
-    for _ in range(DRAWS):
-        sample = torch.from_numpy(random.choice(n, min(SAMPLE, max(1, n // 2)), replace=False))
-        for begin in range(0, n, ROWS):
-            part = torch.arange(begin, min(n, begin + ROWS))
-            squares = torch.cdist(rows[part], rows[sample])
-            squares.masked_fill_(part[:, None] == sample, torch.inf)  # no row is its own neighbour
-            total[part] += squares.amin(1)
-    return (total / DRAWS).numpy().astype(np.float64)
+    return similarity(rows, rows[samples(len(rows), seed)]).numpy().astype(np.float64)
+
+
+def samples(rows: int, seed: int) -> Tensor:
+    """Numbers of the rows of every sample (draws, rows a sample)."""
+    random, size = np.random.default_rng(seed), min(SAMPLE, max(1, rows // 2))
+    return torch.from_numpy(np.stack([random.choice(rows, size, replace=False) for _ in range(DRAWS)]))
+
+
+def similarity(rows: Float[Tensor, "n d"], known: Float[Tensor, "draws s d"]) -> Float[Tensor, " n"]:
+    """Distance of each row to the nearest of every sample, mean over the samples; the row itself does not count."""
+    draws, size, _ = known.shape
+    found = []
+    for part in rows.split(ROWS):
+        apart = torch.cdist(part, known.flatten(0, 1))
+        own = SAME**0.5 * part.square().sum(1, keepdim=True).sqrt()
+        apart.masked_fill_(apart <= own, torch.inf)
+        nearest = apart.reshape(len(part), draws, size).amin(2)
+        alone = torch.isinf(nearest)  # a sample of nothing but the row itself
+        found.append(nearest.masked_fill(alone, 0.0).sum(1) / (~alone).sum(1).clamp_min(1))
+    return torch.cat(found)
