@@ -89,13 +89,13 @@ def main() -> None:
     options.add_argument("--seeds", type=int, default=1)
     options.add_argument("--full", action="store_true", help="all 70,000 images")
     options.add_argument("--how", default="dec", choices=("dec", "idec"))
-    options.add_argument("--epochs", type=int, help="of the autoencoder: 15, with --full 50")
-    options.add_argument("--moves", type=int, help="epochs of the clustering phase, at most: 25, with --full 40")
+    options.add_argument("--epochs", type=int, help="of the autoencoder: 30, with --full 50")
+    options.add_argument("--moves", type=int, help="epochs of the clustering phase, at most: 40")
     options.add_argument("--lr", type=float, default=1e-3)
     options.add_argument("--hidden", type=lambda text: tuple(map(int, text.split(","))), default=(500, 500, 2000))
     options.add_argument("--out", type=Path, default=Path("runs/out"), help="folder of the training states")
     args = options.parse_args()
-    args.epochs, args.moves = args.epochs or (50 if args.full else 15), args.moves or (40 if args.full else 25)
+    args.epochs, args.moves = args.epochs or (50 if args.full else 30), args.moves or 40
     args.out.mkdir(parents=True, exist_ok=True)
     head(
         f"MNIST, {'70,000' if args.full else f'{ROWS:,}'} images, {args.how}: accuracy; rival: k-means on its own codes"

@@ -24,7 +24,7 @@ def test_the_verb(run: Any, fails: Any, tmp_path: Path) -> None:
                  "--set", "epochs=2", "--epochs", 40, "--out", tmp_path / "m")  # fmt: skip
     assert result.exit_code == 0 and "ARI" in result.output and "4 clusters of 20 held-out rows" in result.output
     result = run("cluster", tmp_path / "m", tmp_path / "rows.csv", "--out", tmp_path / "c.csv")
-    assert result.exit_code == 0 and "200 clusters" in result.output
+    assert result.exit_code == 0 and "200 assignments" in result.output
     found = pd.read_csv(tmp_path / "c.csv")
     assert list(found.columns) == ["name", "cluster", "probability"]
     assert found.probability.between(0.25, 1).all() and adjusted_rand_score(truth, found.cluster) > 0.95
@@ -55,3 +55,17 @@ def test_counts_from_a_file_are_encoded_normalized_and_clustered(run: Any, tmp_p
     totals = normal.iloc[:, 1:].sum(axis=1)
     np.testing.assert_allclose(totals, totals[0], rtol=1e-3)  # one library for all
     assert adjusted_rand_score(kind, found.cluster) > 0.9
+
+
+def test_rows_on_disk_stream_with_codes_and_are_refused_where_a_target_is_kept_for_each(
+    run: Any, fails: Any, tmp_path: Path
+) -> None:
+    random = np.random.default_rng(0)
+    kind = random.integers(0, 2, 2000)
+    frame = pd.DataFrame(random.normal(size=(2000, 6)) + 8 * kind[:, None], columns=list("abcdef"))
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    task = ("--memory", "50kB", "--task", "cluster", "--epochs", 2, "--latent", 2, "--set", "n_clusters=2")
+    assert "how='codes'" in fails(2, "fit", tmp_path / "rows.csv", *task, "--out", tmp_path / "no")
+    assert run("fit", tmp_path / "rows.csv", *task, "--set", "how=codes", "--out", tmp_path / "m").exit_code == 0
+    result = run("cluster", tmp_path / "m", tmp_path / "rows.csv", "--memory", "50kB", "--out", tmp_path / "c.csv")
+    assert result.exit_code == 0 and adjusted_rand_score(kind, pd.read_csv(tmp_path / "c.csv").cluster) > 0.9

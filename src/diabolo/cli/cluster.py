@@ -31,4 +31,4 @@ def cluster(model: ModelArg, data: DataArg, out: OutOpt, reading: Reading, force
         pandas = require("pandas", "table", f"writing {out.suffix}")
         return pandas.DataFrame({"cluster": names, "probability": shares.max(1)})
 
-    over(out, found, source, force, "cluster", fitted)
+    over(out, found, source, force, "assignment", fitted)

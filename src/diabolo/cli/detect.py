@@ -87,7 +87,7 @@ def _anomalies(
     from ..data import check_out
     from ..data.write import SUFFIXES
     from ..estimators.saving import load
-    from ..tasks.verdicts import bound
+    from ..tasks.anomalies import bound
 
     check_out(out, force=force, suffixes=tuple(name for name in SUFFIXES if name != ".npy"))
     fitted = prepared(load(model), "detect")
@@ -95,15 +95,22 @@ def _anomalies(
     if "notice" in fitted.facts_:
         tell(f"  {fitted.facts_['notice']}")
     below = bound(fitted, source, alpha, contamination)
-    total = [0, 0]
+    total, least = [0, 0, 0], 1 / (fitted.n_calibration_ + 1)
 
     def judged(piece: Any) -> Any:
         found = _by_step(fitted, piece, below) if steps else _judged(fitted, piece, below)
-        total[0], total[1] = total[0] + int(found["anomaly"].sum()), total[1] + len(found)
+        beyond = found["p_value"] <= least * 1.5 if "p_value" in found else found["anomaly"]
+        for place, count in enumerate((found["anomaly"].sum(), len(found), beyond.sum())):
+            total[place] += int(count)
         return found
 
     over(out, judged, source, force, "step" if steps else "verdict", fitted)
     tell(f"{total[0]:,} anomalies among {total[1]:,}")
+    if not total[0] and total[2]:
+        tell(
+            f"  {total[2]:,} are stranger than every row held out, too few to be named at this rate with "
+            f"{fitted.n_calibration_:,} rows held out; --contamination 0 names them, a larger --alpha may"
+        )
 
 
 def _by_step(fitted: Any, piece: Any, below: float) -> Any:
@@ -119,7 +126,7 @@ def _judged(fitted: Any, piece: Any, below: float) -> Any:
     import numpy as np
 
     from ..core.errors import require
-    from ..tasks.verdicts import reasons
+    from ..tasks.anomalies import reasons
 
     score, p = fitted.judge(piece)
     anomaly = score < below

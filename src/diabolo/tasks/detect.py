@@ -23,13 +23,13 @@ from ..estimators.denoising import DenoisingAutoencoder
 from ..estimators.rows import bare, read_rows
 from ..train import Trainer
 from . import conformal
+from .anomalies import assess
 from .base import Assessment, TaskModel
 from .evidence import Witness
 from .held_out import count_of, pairs, same_windows, taken
 from .pyod import PyODAdapter
 from .reasons import Reasons, by_column, by_replacing, column_names, nearest_normal, shared, weighed
 from .suspects import least_similar
-from .verdicts import assess
 
 STEPS, BATCH = 300, 256
 """Of training, where no trainer was given: small networks on large batches."""
@@ -219,7 +219,7 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
         self.facts_["offset"] = offset if math.isfinite(offset) else None
 
     def assess(self, learn: Source, held: Source, *, seed: int = 0) -> Assessment | None:
-        """Beside simple methods, on rows kept aside: see `verdicts.assess`."""
+        """Beside simple methods, on rows kept aside: see `anomalies.assess`."""
         return assess(self, learn, held, seed)
 
     # judging ------------------------------------------------------------------------------------------------
