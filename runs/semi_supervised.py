@@ -17,6 +17,7 @@ M2 11.97 %, M1+M2 3.33 %.
 from __future__ import annotations
 
 import argparse
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,7 @@ def main() -> None:
     options.add_argument("--out", type=Path, default=Path("runs/out"))
     args = options.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
+    warnings.simplefilter("ignore", FutureWarning)  # probabilities of an SVC, which the surest rows are told by
     X, y = mnist(args, "train"), labels(args, "train")
     fresh = (X[50_000:], y[50_000:]) if args.tune else (mnist(args, "test"), labels(args, "test"))
     last = min(args.unlabelled, 50_000) if args.tune else args.unlabelled
