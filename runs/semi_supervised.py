@@ -5,8 +5,10 @@
 
 Ten labelled images a class, drawn by the seed; the other training images are given without their class. Beside
 them, on the same 100 labels: the same kind of network without the unlabelled rows, k nearest neighbours, logistic
-regression on the pixels, and a support vector machine on principal components. Settings were chosen on training
-images outside the labelled ones (``--tune``). A run that was cut off goes on where it stopped.
+regression on the pixels, and a support vector machine on principal components. M1's machine learns from 4,000
+unlabelled codes too, by training itself, in place of the paper's transductive one; principal components are given the
+same. Settings were chosen on training images outside the labelled ones (``--tune``). A run that was cut off goes on
+where it stopped.
 
 Reference: Kingma et al. (2014), "Semi-supervised learning with deep generative models", table 1: M1 11.82 %,
 M2 11.97 %, M1+M2 3.33 %.
@@ -15,6 +17,7 @@ M2 11.97 %, M1+M2 3.33 %.
 from __future__ import annotations
 
 import argparse
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,7 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
+from sklearn.semi_supervised import SelfTrainingClassifier
 from sklearn.svm import SVC
 
 from diabolo import VAE, Autoencoder, AutoencoderClassifier, Checkpoint, SemiSupervisedVAE, Trainer
@@ -31,10 +35,10 @@ from diabolo.train import Callback
 
 from .record import record
 
-EACH = 10
+EACH, POOL = 10, 4000
 SIZE = 50
 BARS = {"supervised": "", "M1": "ours <= 15", "M2": "ours < 13", "M1+M2": "ours < 7"}
-PUBLISHED = {"M1": "11.82 (TSVM on M1's code)", "M2": "11.97", "M1+M2": "3.33"}
+PUBLISHED = {"M1": "11.82 (transductive SVM on M1's code)", "M2": "11.97", "M1+M2": "3.33"}
 
 
 class Log(Callback):
@@ -75,9 +79,19 @@ def rivals(X: np.ndarray, y: np.ndarray, few: np.ndarray, fresh: tuple[np.ndarra
         if name.startswith("PCA"):
             pca, svm = model[0], model[1]
             found[name] = error(fresh[1], svm.fit(pca.transform(X[few]), y[few]).predict(pca.transform(fresh[0])))
+            found[f"{name}, self-trained"] = error(fresh[1], self_trained(pca.transform, X, y, few, fresh[0]))
         else:
             found[name] = error(fresh[1], model.fit(X[few], y[few]).predict(fresh[0]))
     return found
+
+
+def self_trained(codes: Any, X: np.ndarray, y: np.ndarray, few: np.ndarray, fresh: np.ndarray) -> np.ndarray:
+    """Classes of fresh rows by a machine that, ten times, takes the 400 rows it is surest of into what it learns."""
+    more = np.setdiff1d(np.random.default_rng(2).choice(len(X), min(POOL, len(X)), replace=False), few)
+    told = np.concatenate([y[few], np.full(len(more), -1)])
+    machine = SVC(C=10, gamma="scale", probability=True, random_state=0)
+    model = SelfTrainingClassifier(machine, criterion="k_best", k_best=400, max_iter=10)
+    return np.asarray(model.fit(codes(X[np.concatenate([few, more])]), told).predict(codes(fresh)))
 
 
 def ours(args: argparse.Namespace, seed: int, X: np.ndarray, y: np.ndarray, few: np.ndarray) -> Any:
@@ -100,8 +114,7 @@ def ours(args: argparse.Namespace, seed: int, X: np.ndarray, y: np.ndarray, few:
              trainer=trainer(args, f"m1-{seed}", args.epochs), **common)  # fmt: skip
 
     def on_m1(fresh: np.ndarray) -> np.ndarray:
-        codes = m1.fit(X).transform
-        return SVC(C=10, gamma="scale").fit(codes(X[few]), y[few]).predict(codes(fresh))
+        return self_trained(m1.fit(X).transform, X, y, few, fresh)
 
     yield "M1", on_m1
     m2 = SemiSupervisedVAE(
@@ -126,6 +139,7 @@ def main() -> None:
     options.add_argument("--out", type=Path, default=Path("runs/out"))
     args = options.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
+    warnings.simplefilter("ignore", FutureWarning)  # probabilities of an SVC, which the surest rows are told by
     X, y = mnist(args, "train"), labels(args, "train")
     fresh = (X[50_000:], y[50_000:]) if args.tune else (mnist(args, "test"), labels(args, "test"))
     last = min(args.unlabelled, 50_000) if args.tune else args.unlabelled
