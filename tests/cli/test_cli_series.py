@@ -53,3 +53,14 @@ def test_series_told_apart_by_a_key_keep_it(run: Run, tmp_path: Path) -> None:
     done(run, "score", model, table, "--out", tmp_path / "s.csv")
     errors = pd.read_csv(tmp_path / "s.csv")
     assert set(errors["id"]) == set("abc") and errors["end"].max() == 59
+
+
+def test_the_label_of_a_line_is_remembered(works: Run, tmp_path: Path) -> None:
+    lines = np.c_[np.arange(40) % 2, np.random.default_rng(0).normal(size=(40, 20))]
+    np.savetxt(tmp_path / "lines.txt", lines, fmt="%.4f")
+    words = ("--as", "series", "--target", "x0", "--epochs", 1)
+    works("fit", tmp_path / "lines.txt", *words, "--out", tmp_path / "m")
+    said = works("encode", tmp_path / "m", tmp_path / "lines.txt", "--out", tmp_path / "z.npy")
+    assert "series of 20 steps; 'x0' is its label, as at fit" in said
+    said = works("encode", tmp_path / "m", tmp_path / "lines.txt", "--target", "none", "--out", tmp_path / "y.npy")
+    assert "series of 21 steps" in said

@@ -327,6 +327,9 @@ def _read_lines(path: Path, options: Options) -> Source:
     target = None
     names = [f"x{place}" for place in range(numbers.shape[1])]
     named = None if options.keeps_labels_in else options.target
+    trained = named is None and not options.keeps_labels_in and options.labels in names
+    if trained:
+        named = options.labels
     for name in (*options.exclude, *([named] if named else [])):
         if name not in names:
             raise unknown(f"column of {path.name}", name, names)
@@ -337,6 +340,8 @@ def _read_lines(path: Path, options: Options) -> Source:
     rows = [Series(line, name=f"line {number}") for number, line in enumerate(values, 1)]
     note = f"{path.name}: each line is a series of {values.shape[1]} steps"
     hint = "" if named else " (--target x0: the first number of a line is its class)"
+    if trained:
+        hint = f"; {named!r} is its label, as at fit (--target none takes it as a value)"
     return Source(objects(rows), "series", None, target, [note + hint], origin=path.name)
 
 

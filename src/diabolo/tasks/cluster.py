@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 from sklearn.base import ClusterMixin, TransformerMixin
+from sklearn.utils import ClassifierTags
 from sklearn.utils.validation import check_is_fitted
 
 from ..core import Spec, register
@@ -237,6 +238,7 @@ class AutoencoderClusterer(ClusterMixin, TransformerMixin, TaskModel):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         tags.input_tags.sparse = True
+        tags.classifier_tags = ClassifierTags()  # of `predict_proba`; it is a clusterer all the same
         return tags
 
     def _fitted(self) -> Self:
