@@ -111,6 +111,8 @@ def _anomalies(
             f"  {total[2]:,} are stranger than every row held out, too few to be named at this rate with "
             f"{fitted.n_calibration_:,} rows held out; --contamination 0 names them, a larger --alpha may"
         )
+    elif not total[0]:
+        tell("  none can be named at this rate; --contamination 0.01 names the strangest hundredth")
 
 
 def _by_step(fitted: Any, piece: Any, below: float) -> Any:
