@@ -45,7 +45,7 @@ class Clustering(Penalty, FromData, StepHook, TakesSparse):
 
     >>> penalty = Clustering(features=1, clusters=2)
     >>> penalty.take(torch.tensor([[0.0], [2.0]]), 1.0)
-    >>> penalty.assign(torch.tensor([[0.0], [1.0]]))
+    >>> penalty.assign(torch.tensor([[0.0], [1.0]])).detach()
     tensor([[0.8333, 0.1667],
             [0.5000, 0.5000]])
     """
