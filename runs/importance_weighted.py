@@ -16,6 +16,7 @@ Reference: Burda, Grosse & Salakhutdinov (2016), "Importance weighted autoencode
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,9 @@ COMMAND = "python -m runs.importance_weighted --data DIR --seeds {}"
 SCHEDULE = Spec("steps", values=(1.0, 0.3, 0.1), shares=(0.5, 0.8))
 
 
-def main() -> None:
-    """Train both for every seed, or go on training, and print the table."""
-    options = parser(__doc__)
+def begun(doc: str | None) -> tuple[argparse.Namespace, ndarray, ndarray]:
+    """Options, grey training pictures, and test pictures binarised once for all."""
+    options = parser(doc)
     options.add_argument("--seeds", type=int, default=1)
     options.add_argument("--epochs", type=int, default=30)
     options.add_argument("--out", type=Path, default=Path("runs/out"))
@@ -44,6 +45,12 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     grey, test = mnist(args, "train"), mnist(args, "test")
     fresh = (np.random.default_rng(BINARISED_BY).random(test.shape) < test).astype(np.float32)
+    return args, grey, fresh
+
+
+def main() -> None:
+    """Train both for every seed, or go on training, and print the table."""
+    args, grey, fresh = begun(__doc__)
     found: dict[str, list[dict[str, float]]] = {"vae": [], "iwae": []}
     for seed in range(args.seed, args.seed + args.seeds):
         for name in found:

@@ -13,17 +13,16 @@ against 86.76 for the VAE, 83.89 against 85.54 for the IWAE (k = 5), after 3,280
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks.common import head, mnist, parser, row
+from benchmarks.common import head, row
 
 from diabolo import VAE, Checkpoint, HierarchicalVAE, Spec, Trainer, data
 from diabolo.core.metrics import active_units
 
 from .deep_autoencoder import Log
-from .importance_weighted import BINARISED_BY, SCHEDULE, marginal
+from .importance_weighted import SCHEDULE, begun, marginal
 from .record import record, spread
 
 LAYERS = (50, 100)
@@ -32,14 +31,7 @@ DRAWS = 500
 
 def main() -> None:
     """Train both for every seed, or go on training, and print the table."""
-    options = parser(__doc__)
-    options.add_argument("--seeds", type=int, default=1)
-    options.add_argument("--epochs", type=int, default=30)
-    options.add_argument("--out", type=Path, default=Path("runs/out"))
-    args = options.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
-    grey, test = mnist(args, "train"), mnist(args, "test")
-    fresh = (np.random.default_rng(BINARISED_BY).random(test.shape) < test).astype(np.float32)
+    args, grey, fresh = begun(__doc__)
     found: dict[str, list[float]] = {"one layer": [], "two layers": []}
     for seed in range(args.seed, args.seed + args.seeds):
         for name in found:
