@@ -331,3 +331,10 @@ def test_a_really_full_disk(data: Path, tmp_path: Path) -> None:
 def test_a_folder_is_no_table(fails: Run, data: Path, tmp_path: Path) -> None:
     said = fails(2, "fit", data / "pictures", "--as", "table", "--out", tmp_path / "m")
     assert "pictures is a folder of files, no table; give one file of it, or leave out --as" in said
+
+
+def test_a_parameter_that_neither_task_nor_model_has(fails: Run, data: Path, tmp_path: Path) -> None:
+    words = ("fit", data / "rows.npy", "--task", "detect", "--out", tmp_path / "m", "--set")
+    said = fails(2, *words, "alfa=0.1")
+    assert "did you mean 'alpha'?" in said and "'detect' takes: contamination, alpha" in said
+    assert "at least 1" in fails(2, *words, "neighbors=0")

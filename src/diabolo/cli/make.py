@@ -36,7 +36,7 @@ def make_estimator(options: dict[str, Any]) -> Any:
             made.start_from(load(options["init"]), freeze=options["freeze"])
         return made
     of_the_task = {name: given.pop(name) for name in list(given) if name in _names(cls)}
-    base = _inner(options, given)
+    base = _inner(options, given, cls)
     if cls.part_name in HEADS.values():
         if options["freeze"] not in (None, "encoder"):
             raise out_of_range("--freeze", "'encoder' with --task: only the head learns", options["freeze"])
@@ -45,7 +45,7 @@ def make_estimator(options: dict[str, Any]) -> Any:
     return cls(base, **of_the_task, random_state=seed, trainer=trainer)
 
 
-def _inner(options: dict[str, Any], given: dict[str, Any]) -> Any:
+def _inner(options: dict[str, Any], given: dict[str, Any], task: Any) -> Any:
     """The autoencoder that a task's model is made of; None: the one that suits the task."""
     model, head = options["model"], options["task"] in HEADS or options["model"] in HEADS.values()
     if options["init"] is not None:
@@ -57,7 +57,7 @@ def _inner(options: dict[str, Any], given: dict[str, Any]) -> Any:
         raise UsageError(
             f"model {inner.part_name!r} learns from labels itself; drop --task, or choose another --model."
         )
-    parameters = _parameters(options, inner, given)
+    parameters = _parameters(options, inner, given, task)
     if not head and model == "auto" and not parameters:
         return None
     made = inner(**parameters)
@@ -82,8 +82,11 @@ def _names(cls: Any) -> list[str]:
     return [name for name in inspect.signature(cls).parameters if name not in ELSEWHERE]
 
 
-def _parameters(options: dict[str, Any], cls: Any, given: dict[str, Any]) -> dict[str, Any]:
-    """Constructor parameters from the options, and from --set. Raises `UsageError` for those the model lacks."""
+def _parameters(options: dict[str, Any], cls: Any, given: dict[str, Any], task: Any = None) -> dict[str, Any]:
+    """Constructor parameters from the options, and from --set.
+
+    Raises `UsageError` for those that neither the model nor ``task``, which is made of it, has.
+    """
     wanted = {
         "n_components": ("latent", number(options["latent"], "latent", int)),
         "network": ("network", options["network"]),
@@ -104,8 +107,10 @@ def _parameters(options: dict[str, Any], cls: Any, given: dict[str, Any]) -> dic
         if name in ELSEWHERE:
             raise UsageError(f"--set does not give {name!r}; use {ELSEWHERE[name]}.")
         if name not in allowed:
-            hint = did_you_mean(name, allowed)
-            raise UsageError(f"model {model!r} has no parameter {name!r}{hint} It takes: {', '.join(allowed)}.")
+            own = _names(task) if task is not None else []
+            hint = did_you_mean(name, [*allowed, *own])
+            more = f" {task.part_name!r} takes: {', '.join(own)}." if own else ""
+            raise UsageError(f"model {model!r} has no parameter {name!r}{hint} It takes: {', '.join(allowed)}.{more}")
     return {**{name: value for name, (_, value) in asked.items()}, **given}
 
 
