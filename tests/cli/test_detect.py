@@ -86,17 +86,22 @@ def test_what_is_refused(fails: Run, made: Path, models: Path, tmp_path: Path) -
     assert ".npy" in fails(2, "detect", made / "m", made / "new.csv", "--out", tmp_path / "o.npy")
 
 
-def test_the_windows_of_a_series(run: Run, tmp_path: Path) -> None:
-    random, step = np.random.default_rng(0), np.arange(900)
-    wave = np.sin(step / 4) + 0.05 * random.normal(size=900)
-    times = pd.Timestamp("2024-01-01") + pd.to_timedelta(step, "min")
+def detector_of_a_wave(run: Run, folder: Path, times: Any, wrong: float) -> pd.DataFrame:
+    """A detector m of the first 700 steps of a wave; new.csv, the rest, is ``wrong`` from step 90 to 110."""
+    wave = np.sin(np.arange(900) / 4) + 0.05 * np.random.default_rng(0).normal(size=900)
     frame = pd.DataFrame({"time": times, "value": wave})
-    frame.iloc[:700].to_csv(tmp_path / "train.csv", index=False)
+    frame.iloc[:700].to_csv(folder / "train.csv", index=False)
     late = frame.iloc[700:].copy()
-    late.iloc[90:110, 1] = 0.0
-    late.to_csv(tmp_path / "new.csv", index=False)
+    late.iloc[90:110, 1] = wrong
+    late.to_csv(folder / "new.csv", index=False)
     words = ("--time", "time", "--processor", "series(window=20)", "--epochs", 40, "--holdout", 0)
-    assert run("fit", tmp_path / "train.csv", "--task", "detect", "--out", tmp_path / "m", *words).exit_code == 0
+    assert run("fit", folder / "train.csv", "--task", "detect", "--out", folder / "m", *words).exit_code == 0
+    return late
+
+
+def test_the_windows_of_a_series(run: Run, tmp_path: Path) -> None:
+    times = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(900), "min")
+    late = detector_of_a_wave(run, tmp_path, times, wrong=0.0)
     out = tmp_path / "found.csv"
     assert run("detect", tmp_path / "m", tmp_path / "new.csv", "--out", out).exit_code == 0
     found = pd.read_csv(out, parse_dates=["start", "end"])
@@ -106,16 +111,7 @@ def test_the_windows_of_a_series(run: Run, tmp_path: Path) -> None:
 
 
 def test_the_steps_of_a_series(run: Run, fails: Run, made: Path, tmp_path: Path) -> None:
-    step = np.arange(900)
-    frame = pd.DataFrame(
-        {"time": step * 0.5, "value": np.sin(step / 4) + 0.05 * np.random.default_rng(0).normal(size=900)}
-    )
-    frame.iloc[:700].to_csv(tmp_path / "train.csv", index=False)
-    late = frame.iloc[700:].copy()
-    late.iloc[90:110, 1] = 3.0
-    late.to_csv(tmp_path / "new.csv", index=False)
-    words = ("--time", "time", "--processor", "series(window=20)", "--epochs", 40, "--holdout", 0)
-    assert run("fit", tmp_path / "train.csv", "--task", "detect", "--out", tmp_path / "m", *words).exit_code == 0
+    late = detector_of_a_wave(run, tmp_path, np.arange(900) * 0.5, wrong=3.0)
     out = tmp_path / "found.csv"
     assert run("detect", tmp_path / "m", tmp_path / "new.csv", "--out", out, "--steps", "--alpha", 0.2).exit_code == 0
     found = pd.read_csv(out)

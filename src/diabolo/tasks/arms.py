@@ -14,8 +14,9 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from ..core.errors import DataError
 from .augment import WAYS, AutoencoderSampler
-from .cells import cells_of, joined, taken
+from .cells import cells_of, joined
 from .folds import folds_of
+from .held_out import taken
 from .oversample import interpolated, wanted
 
 TREES = 100

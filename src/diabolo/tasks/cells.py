@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -95,7 +96,7 @@ def as_rows(X: Any) -> tuple[Any, Any]:
 
     Raises `UsageError` for rows that stay on disk, and for kinds that are neither tables, arrays nor pictures.
     """
-    source = X if isinstance(X, Source) else open_source(X) if _is_path(X) else None
+    source = X if isinstance(X, Source) else open_source(X) if isinstance(X, str | Path) else None
     rows, y = (source.rows, source.target) if source is not None else (X, None)
     if isinstance(rows, Stored):
         raise UsageError(
@@ -137,15 +138,6 @@ def joined(first: Any, second: Any) -> Any:
             known = second[name].notna()
             second[name] = second[name].astype(str).astype(object).where(known, None)
     return pandas.concat([first, second], ignore_index=True)
-
-
-def taken(rows: Any, index: ndarray) -> Any:
-    """The rows at ``index``."""
-    return rows.iloc[index] if is_frame(rows) else rows[index]
-
-
-def _is_path(X: Any) -> bool:
-    return isinstance(X, str) or type(X).__module__.startswith("pathlib")
 
 
 def _whole(rows: Any) -> ndarray:

@@ -61,7 +61,8 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
         the training rows are called anomalies; 0: only what is stranger than every row held out.
     alpha : in (0, 1), share of normal rows that may be called anomalies.
     trim : in [0, 0.5), share of the training rows left out as suspect: those least similar to random samples of the
-        others. For training data that are known to be contaminated.
+        others. For training data that are known to be contaminated; p-values are then too small, for the
+        strangest normal rows are left out with the suspects.
     neighbors : int >= 1, k of the k nearest training rows.
     folds : int >= 1, or "auto": 1 from 1,000 rows on, else 3.
     trainer, random_state : of the autoencoders.

@@ -16,9 +16,10 @@ from ..data import Source
 from .arms import Arms
 from .augment import AutoencoderSampler
 from .base import Assessment
-from .cells import as_rows, taken
+from .cells import as_rows
 from .classes import Classes
 from .folds import folds_of
+from .held_out import taken
 
 ARMS = ("nothing", "class weights", "repeated rows", "SMOTE")
 OURS = "made rows"
