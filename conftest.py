@@ -1,4 +1,4 @@
-"""What every test gets: fixed seeds, one thread a worker, and the folder of real data where there is one."""
+"""What every test and every docstring example gets: fixed seeds, one thread a worker, the folder of real data."""
 
 from __future__ import annotations
 
