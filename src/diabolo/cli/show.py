@@ -113,14 +113,18 @@ def _parts_of(axis: str) -> list[dict[str, Any]]:
 def report(model: ModelArg, data: DataArg, out: OutOpt, reading: Reading, force: ForceOpt = False) -> None:
     """One HTML file: originals, reconstructions, curves, latent map, errors, PCA beside it, what the doctor says."""
     from ..data import check_out
+    from ..estimators.saving import load
     from ..report.doctor import examine
+    from ..report.exhibits import of_task
     from ..report.page import write_report
     from ..report.plain import plain
+    from ..tasks.base import TaskModel
     from ..tasks.reduce import Comparison
 
     check_out(out, force=force, suffixes=(".html",))
-    fitted = autoencoder(model)
+    task, fitted = load(model), autoencoder(model)
     source = read(data, model=fitted, **reading)
+    exhibits = of_task(task, source) if isinstance(task, TaskModel) else []
     fitted, source = plain(fitted, source)
     held = fitted.metrics_.get("comparison")
     comparison = Comparison.from_dict(held) if held is not None else None
@@ -129,8 +133,9 @@ def report(model: ModelArg, data: DataArg, out: OutOpt, reading: Reading, force:
         warnings.filterwarnings("ignore", "X has feature names")  # read by name already, from a file
         findings = examine(fitted, source, comparison=comparison)
         write_report(
-            fitted, source.rows, out, comparison=comparison, labels=source.target, findings=findings, title=title
-        )
+            fitted, source.rows, out, comparison=comparison, labels=source.target, findings=findings,
+            exhibits=exhibits, title=title,
+        )  # fmt: skip
     tell(f"report -> {out}")
 
 

@@ -124,8 +124,8 @@ def _images(originals: ndarray, recons: ndarray, chosen: Mapping[str, ndarray], 
     largest = max(float(np.abs(after - before).mean(-1).max(initial=0)), 1e-12)
     items = []
     for title, i, item in _captions(chosen, errors):
-        item["original"], item["recon"] = _png(_colour(before[i])), _png(_colour(after[i]))
-        item["difference"] = _png(_signed((after[i] - before[i]).mean(-1) / largest))
+        item["original"], item["recon"] = picture(_colour(before[i])), picture(_colour(after[i]))
+        item["difference"] = picture(_signed((after[i] - before[i]).mean(-1) / largest))
         items.append((title, item))
     note = (
         "" if max(originals.shape[1:3]) <= MAX_SIDE else f"Pictures are shown at no more than {MAX_SIDE} pixels a side."
@@ -156,11 +156,11 @@ def _signed(difference: ndarray) -> ndarray:
     return np.concatenate([colour, alpha[..., None]], axis=-1).astype(np.uint8)
 
 
-def _png(pixels: ndarray) -> str:
-    """A PNG as a data URI."""
+def picture(pixels: ndarray, side: int = MAX_SIDE) -> str:
+    """Bytes (H, W, 1, 3 or 4) as a PNG in a data URI, of at most ``side`` pixels a side."""
     pillow = require("PIL.Image", "report", "pictures in the report")
     image = pillow.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
-    image.thumbnail((MAX_SIDE, MAX_SIDE))
+    image.thumbnail((side, side))
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

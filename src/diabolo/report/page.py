@@ -14,9 +14,11 @@ from scipy.sparse import issparse
 
 from ..core.errors import DataError, require
 from ..core.files import write_atomic
+from ..tasks.exhibit import Exhibit
 from ..tasks.reduce import Comparison
 from . import examples, figures
 from .case import Finding
+from .exhibits import for_page
 from .figures import Key
 
 MAX_MAP_POINTS = 5000
@@ -34,6 +36,7 @@ def build_page(
     comparison: Comparison | None = None,
     labels: Labels = None,
     findings: Sequence[Finding] | None = None,
+    exhibits: Sequence[Exhibit] = (),
     title: str = "Autoencoder report",
 ) -> str:
     """The report of a fitted model on some rows, as one HTML document of bounded size (< 5 MB).
@@ -47,6 +50,7 @@ def build_page(
     comparison : what `diabolo.tasks.reduce.compare` found
     labels : (N,) classes or numbers that colour the map of codes; without them the error does
     findings : what `diabolo.report.doctor.examine` found; None: it was not asked
+    exhibits : sections of a task, as `diabolo.report.exhibits.of_task` gives them
 
     Raises `DataError` for no rows or labels of another length, `MissingExtra` without matplotlib and Jinja.
     The same input gives the same bytes.
@@ -78,6 +82,7 @@ def build_page(
         comparison=comparison,
         baselines=_baselines(comparison),
         findings=findings,
+        exhibits=for_page(exhibits),
         shapes=_table(about.get("layers")),
         version=version("diabolo"),
     )
@@ -91,10 +96,13 @@ def write_report(
     comparison: Comparison | None = None,
     labels: Labels = None,
     findings: Sequence[Finding] | None = None,
+    exhibits: Sequence[Exhibit] = (),
     title: str = "Autoencoder report",
 ) -> Path:
     """`build_page` into a file that appears whole or not at all; returns its path."""
-    page = build_page(model, rows, comparison=comparison, labels=labels, findings=findings, title=title)
+    page = build_page(
+        model, rows, comparison=comparison, labels=labels, findings=findings, exhibits=exhibits, title=title
+    )
     target = Path(path)
     write_atomic(target, lambda file: file.write(page.encode()))
     return target

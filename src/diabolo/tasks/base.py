@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -21,6 +22,7 @@ from ..estimators.base import BaseAutoencoder
 from ..estimators.recipe import Choice
 from ..train import Trainer
 from ..train.checkpoint import Checkpoint
+from .exhibit import Exhibit
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,10 @@ class TaskModel(BaseEstimator, ABC):
     def assess(self, learn: Source, held: Source, *, seed: int = 0) -> Assessment | None:
         """Hold the fitted model against the simple methods, on rows it has not seen; None: there is nothing to say."""
         return None
+
+    def exhibits(self, source: Source, *, seed: int = 0) -> Sequence[Exhibit]:
+        """What a report shows of this model at work on rows; () for nothing but the autoencoder's own sections."""
+        return ()
 
     def _laid_out(self, X: Any, y: Any) -> tuple[Any, Any]:
         """What the first autoencoder is fitted to; a subclass that puts the rows another way says so here."""
