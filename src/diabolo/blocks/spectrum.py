@@ -44,6 +44,18 @@ def istft(spectra: Complex[Tensor, "*b f k"], frame: int, step: int, length: int
     return signal.reshape(*spectra.shape[:-2], length)
 
 
+def weighed(
+    signal: Float[Tensor, "*b t"], gains: Float[Tensor, "*b f k"], frame: int, step: int
+) -> Float[Tensor, "*b t"]:
+    """The signal with every bin of its STFT multiplied by a gain; with gains of 1 it is the signal itself.
+
+    >>> signal = torch.randn(3, 500)
+    >>> bool((weighed(signal, torch.ones(3, 32, 33), 64, 16) - signal).abs().max() < 1e-5)
+    True
+    """
+    return istft(stft(signal, frame, step) * gains, frame, step, signal.shape[-1])
+
+
 @lru_cache(maxsize=16)
 def _window(frame: int) -> Tensor:
     window = torch.hann_window(frame)

@@ -133,6 +133,15 @@ class AudioProcessor(SoundProcessor):
             place += len(starts)
         return objects(made)
 
+    def rows_of(self, length: int) -> int:
+        """Steps of a sound of so many samples: as many."""
+        return length
+
+    @property
+    def step_seconds(self) -> float:
+        """How long a step is: a sample."""
+        return 1 / self.hz
+
     def defaults(self) -> dict[str, Spec]:
         return {"loss": Spec("squared"), "network": waveform_network(self.steps)}
 

@@ -48,6 +48,8 @@ class LogMelProcessor(SoundProcessor, Restored):
     phase : what `reconstruct` gives the magnitudes: "griffin-lim" finds one, "keep" takes that of the original.
         Codes alone (`inverse_transform`) know no phase: there it is always found.
     iterations : of Griffin-Lim.
+    pool : so many frames become one, at the mean of their levels: sounds that last, such as machines', are told apart
+        by what stays when the noise of single frames is averaged out. They come back as steps.
 
     Raises `DataError` for rows that are no sounds.
 
@@ -73,6 +75,7 @@ class LogMelProcessor(SoundProcessor, Restored):
         level: str = "keep",
         phase: str = "griffin-lim",
         iterations: int = 32,
+        pool: int = 1,
     ) -> None:
         super().__init__(rate, window, hop, True)
         if mels is not None and not (isinstance(mels, int) and mels > 0):
@@ -85,6 +88,9 @@ class LogMelProcessor(SoundProcessor, Restored):
             raise unknown("level", level, LEVELS)
         if phase not in PHASES:
             raise unknown("phase", phase, PHASES)
+        if not (isinstance(pool, int) and pool > 0):
+            raise out_of_range("pool", "an int above 0, in frames", pool)
+        self.pool = pool
         self.mels, self.frame, self.step, self.floor = mels, float(frame), float(step), float(floor)
         self.level, self.phase, self.iterations = level, phase, int(iterations)
         self.mean, self.spread, self.usual = [0.0], 1.0, [0.0]
@@ -109,7 +115,15 @@ class LogMelProcessor(SoundProcessor, Restored):
         bins = self._size // 2 + 1
         return torch.eye(bins) if self.mels is None else mel_matrix(self.mels, bins, self.hz)
 
+    def rows_of(self, length: int) -> int:
+        """Steps of a clip of so many samples: frames, or means of ``pool`` of them."""
+        return -(-(1 + length // self._apart) // self.pool)
+
     def _levels(self, samples: ndarray) -> Tensor:
+        """Decibels (rows, bands) of one clip (T, 1)."""
+        return means_of(self._framed(samples), self.pool)
+
+    def _framed(self, samples: ndarray) -> Tensor:
         """Decibels (frames, bands) of one clip (T, 1), no lower than its floor."""
         magnitude = stft(torch.from_numpy(samples[:, 0]), self._size, self._apart).abs()
         decibel = 20 * torch.log10((magnitude @ self._bank().T).clamp_min(10 ** (LEAST / 20)))
@@ -127,7 +141,7 @@ class LogMelProcessor(SoundProcessor, Restored):
         """Learn the rate, the window, every band's mean and the spread of all."""
         heard = self._listen(rows)
         width = window_length([len(samples) for samples in heard], self.hz, self.window)
-        self.steps = 1 + width // self._apart
+        self.steps = self.rows_of(width)
         self.stride = max(1, round(self.hop * self.steps))
         levels = [self._levels(samples) for samples in heard]
         taken = [self._taken(one) for one in levels]
@@ -140,7 +154,7 @@ class LogMelProcessor(SoundProcessor, Restored):
     def encode(self, rows: Any) -> dict[str, Tensor]:
         """Windows ``x`` (M, F, bands) int16, hundredths of a decibel; real ``lengths`` (M,); what is ``taken`` away."""
         heard = self._heard(rows)
-        starts = self._starts([1 + len(samples) // self._apart for samples in heard])
+        starts = self._starts([self.rows_of(len(samples)) for samples in heard])
         count = sum(len(found) for found in starts)
         check_memory(
             2 * count * self.steps * self._bands,
@@ -176,8 +190,8 @@ class LogMelProcessor(SoundProcessor, Restored):
         made = np.empty(len(values), object)
         for end in ends.unique().tolist():
             which = (ends == end).nonzero()[:, 0]
-            length = max(1, (end - 1) * self._apart)
-            signals = self._found(self._magnitude(levels[which, :end]), length)
+            length = max(1, (end * self.pool - 1) * self._apart)
+            signals = self._found(self._magnitude(self._spread_out(levels[which, :end])), length)
             for place, signal in zip(which.tolist(), signals, strict=True):
                 made[place] = self._sound(signal)
         return made
@@ -187,12 +201,13 @@ class LogMelProcessor(SoundProcessor, Restored):
         values = data.detach().cpu().float() * self.spread + torch.tensor(self.mean)
         made, place = [], 0
         for samples in self._heard(rows):
-            starts = self._starts([1 + len(samples) // self._apart])[0]
-            frames = 1 + len(samples) // self._apart
+            frames = self.rows_of(len(samples))
+            starts = self._starts([frames])[0]
             parts = [window[: min(self.steps, frames)].numpy() for window in values[place : place + len(starts)]]
             place += len(starts)
             levels = torch.from_numpy(cross_faded(parts, starts, frames)).float() + self._taken(self._levels(samples))
-            made.append(self._sound(self._with_phase(self._magnitude(levels), samples)))
+            whole = self._spread_out(levels)[: 1 + len(samples) // self._apart]
+            made.append(self._sound(self._with_phase(self._magnitude(whole), samples)))
         return objects(made)
 
     def _with_phase(self, magnitude: Tensor, samples: ndarray) -> Tensor:
@@ -200,6 +215,10 @@ class LogMelProcessor(SoundProcessor, Restored):
             return self._found(magnitude, len(samples))
         spectra = stft(torch.from_numpy(samples[:, 0]), self._size, self._apart)
         return istft(torch.polar(magnitude, spectra.angle()), self._size, self._apart, len(samples))
+
+    def _spread_out(self, levels: Tensor) -> Tensor:
+        """Every row (…, rows, bands) as the ``pool`` frames it is the mean of."""
+        return levels if self.pool == 1 else levels.repeat_interleave(self.pool, -2)
 
     def _magnitude(self, levels: Tensor) -> Tensor:
         """Magnitudes of the bins from decibels of the bands, by the pseudo-inverse; none below zero."""
@@ -215,23 +234,28 @@ class LogMelProcessor(SoundProcessor, Restored):
     def places(self, rows: Any) -> tuple[ndarray, ndarray, ndarray]:
         """Row, and begin and end in seconds, of every window."""
         lengths = self._lengths(rows)
-        frames = [1 + length // self._apart for length in lengths]
-        return self._placed(frames, self._apart / self.hz, [length / self.hz for length in lengths])
+        frames = [self.rows_of(length) for length in lengths]
+        return self._placed(frames, self.step_seconds, [length / self.hz for length in lengths])
 
     def join(self, windows: Any, rows: Any) -> ndarray:
         """Windows, as sounds, cross-faded into sounds as long as ``rows``; `restore` does better from their spectra."""
         made, place = [], 0
         for length in self._lengths(rows):
-            starts = self._starts([1 + length // self._apart])[0]
+            starts = self._starts([self.rows_of(length)])[0]
             parts = [window.samples for window in windows[place : place + len(starts)]]
-            made.append(Sound(cross_faded(parts, starts * self._apart, length).astype(np.float32), self.hz))
+            made.append(Sound(cross_faded(parts, starts * self.pool * self._apart, length).astype(np.float32), self.hz))
             place += len(starts)
         return objects(made)
 
     @property
+    def step_seconds(self) -> float:
+        """How long a step is: from one frame, or mean of frames, to the next."""
+        return self.pool * self._apart / self.hz
+
+    @property
     def window_seconds(self) -> float:
         """How long a window is."""
-        return (self.steps - 1) * self._apart / self.hz
+        return (self.steps * self.pool - 1) * self._apart / self.hz
 
     def defaults(self) -> dict[str, Spec]:
         return {"loss": Spec("squared")}
@@ -245,7 +269,7 @@ class LogMelProcessor(SoundProcessor, Restored):
         return self.shape
 
     def state(self) -> dict[str, Any]:
-        names = ("rate", "window", "hop", "mels", "frame", "step", "floor", "level", "phase", "iterations")
+        names = ("rate", "window", "hop", "mels", "frame", "step", "floor", "level", "phase", "iterations", "pool")
         fitted = ("hz", "steps", "stride", "mean", "spread", "usual")
         return {
             "parameters": {name: getattr(self, name) for name in names},
@@ -257,3 +281,15 @@ class LogMelProcessor(SoundProcessor, Restored):
         made = cls(**state["parameters"])
         vars(made).update(state["fitted"])
         return made
+
+
+def means_of(levels: Tensor, pool: int) -> Tensor:
+    """Rows (F, B) averaged by ``pool`` from the first on; the last mean is of those that are left.
+
+    >>> means_of(torch.tensor([[1.0], [3.0], [7.0]]), 2).tolist()
+    [[2.0], [7.0]]
+    """
+    if pool == 1:
+        return levels
+    parts = levels.split(pool)
+    return torch.stack([part.mean(0) for part in parts])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections import Counter
 from typing import Any
 
@@ -78,6 +78,15 @@ class SoundProcessor(Processor, Windowed, ABC):
         begin = np.concatenate(starts)
         last = np.minimum((begin + self.steps) * seconds, np.asarray(ends)[row])
         return row, begin * seconds, last
+
+    @abstractmethod
+    def rows_of(self, length: int) -> int:
+        """Steps of a sound of so many samples."""
+
+    @property
+    @abstractmethod
+    def step_seconds(self) -> float:
+        """How long a step is."""
 
     @property
     def window_seconds(self) -> float:
