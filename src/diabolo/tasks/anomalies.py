@@ -14,8 +14,9 @@ from sklearn.metrics import roc_auc_score
 from ..core.errors import require
 from ..core.metrics import Interval
 from ..data import Source, is_frame
+from ..data.process_log_mel import LogMelProcessor
 from ..estimators.from_disk import pieces
-from . import conformal, principal
+from . import conformal, principal, sound_faults
 from .base import Assessment
 from .held_out import taken
 from .neighbours import nearest
@@ -65,7 +66,9 @@ def _rows_are_judged(X: Any) -> bool:
 
 def assess(detector: AutoencoderDetector, learn: Source, held: Source, seed: int) -> Assessment | None:
     """How well made anomalies (columns taken from other rows) or a rare class are told from held-out rows, beside
-    simple methods; and how many normal rows are called anomalies. None: rows are no table."""
+    simple methods; and how many normal rows are called anomalies. Of sounds by clip. None: rows are neither."""
+    if isinstance(detector.processor_, LogMelProcessor):
+        return sound_faults.assess(detector, learn, held, seed)
     if not is_frame(held.rows) and np.ndim(held.rows) != 2:
         return None
     rows, strange, what = _with_anomalies(held, seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,10 +23,11 @@ from ..estimators.composed import Autoencoder
 from ..estimators.denoising import DenoisingAutoencoder
 from ..estimators.rows import bare, read_rows
 from ..train import Trainer
-from . import conformal
+from . import conformal, sound_clips, sound_faults
 from .anomalies import assess
 from .base import Assessment, TaskModel
 from .evidence import Witness
+from .exhibit import Exhibit
 from .held_out import count_of, pairs, same_windows, taken
 from .pyod import PyODAdapter
 from .reasons import Reasons, by_column, by_replacing, column_names, nearest_normal, shared, weighed
@@ -36,6 +38,8 @@ STEPS, BATCH = 300, 256
 NOISE = 0.5
 WIDEST, MIDDLE, WIDE = 64, 32, 200
 """Most values of a code; rows of more columns keep to two layers of 128 and 64; of still more: to plain steps."""
+KEPT = ("measured", "held", "clip")
+"""What a fold keeps beside its witness."""
 MOST_COLUMNS = 256
 """Rows of more columns are not explained by replacing one after the other."""
 
@@ -70,7 +74,8 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
     Attributes: ``offset_`` (decision_function = score_samples - offset_), ``n_calibration_`` (rows held out).
 
     ``fit`` takes float arrays (N, F), whose columns are standardised, and (N, *S); DataFrames with mixed columns and
-    missing cells; series and sounds, whose windows are judged one by one; whatever `data.open` gives.
+    missing cells; series and sounds, whose windows are judged one by one (`sound_clips.judged_clips`: clip by clip);
+    whatever `data.open` gives.
 
     Reference: Bates, Candès, Lei, Romano & Sesia (2023), "Testing for outliers with conformal p-values"; Vovk (2015),
     "Cross-conformal predictors"; Pang, Ting & Albrecht (2015), "LeSiNN: detecting anomalies by identifying least
@@ -133,7 +138,7 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
 
     def _source(self, X: Any) -> Any:
         """The rows, checked; plain numbers are asked to be standardised column by column."""
-        X = self._opened(X)
+        X = sound_clips.heard(self._opened(X))
         if isinstance(bare(X), Stored):
             raise UsageError(
                 "a detector keeps training rows as neighbours, so they must lie in memory: give more with --memory, "
@@ -149,6 +154,9 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
             return Source(np.asarray(bare(rows)), "array", columns=getattr(X, "columns", ()), processor="standardised")
         return rows
 
+    def _laid_out(self, X: Any, y: Any) -> tuple[Any, Any]:
+        return sound_clips.heard(X), y
+
     def _learn(self, rows: Any, seed: int) -> None:
         """One autoencoder and its witness a fold."""
         parts = pairs(same_windows(rows), self.folds, seed)
@@ -160,6 +168,7 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
                 model, learn, self.neighbors, own_objective=told, doubtful=self.trim > 0, seed=seed + place
             )
             self._keep(place, witness, witness.strangeness(kept))
+            self.arrays_.update(sound_clips.numbers(place, model.processor_, bare(kept)))
 
     def _made(self, rows: Any, seed: int) -> BaseAutoencoder:
         """The autoencoder of one fold, with steps for so many rows where nothing was asked for."""
@@ -223,6 +232,10 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
         """Beside simple methods, on rows kept aside: see `anomalies.assess`."""
         return assess(self, learn, held, seed)
 
+    def exhibits(self, source: Source, *, seed: int = 0) -> Sequence[Exhibit]:
+        """Of sounds: the strangest recordings, with maps of what is strange."""
+        return sound_faults.exhibits(self, source)
+
     # judging ------------------------------------------------------------------------------------------------
 
     @property
@@ -246,7 +259,7 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
     def _of_fold(self, place: int) -> dict[str, torch.Tensor]:
         start = f"{place}."
         own = {name.removeprefix(start): value for name, value in self.arrays_.items() if name.startswith(start)}
-        return {name: torch.from_numpy(value) for name, value in own.items() if name not in ("measured", "held")}
+        return {name: torch.from_numpy(value) for name, value in own.items() if name not in KEPT}
 
     def _strangeness(self, X: Any) -> list[ndarray]:
         """How strange every row is to each fold (N,): minus the mean log share over its measures."""

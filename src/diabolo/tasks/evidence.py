@@ -12,6 +12,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from ..core import Batch, Windowed
+from ..data.process_log_mel import LogMelProcessor
 from ..estimators.base import BaseAutoencoder
 from .neighbours import nearest
 from .reduce import column_widths, entry_mask
@@ -21,9 +22,11 @@ SPATIAL = ("array", "standardised", "image", "table", "series", "audio", "log-me
 """Kinds of rows whose values have a distance; of all others only codes have one."""
 FILLED = ("table", "standardised")
 """Kinds of which a row may lack cells."""
-OF_WINDOWS = ("level", "density")
+OF_WINDOWS, OF_SPECTRA = ("level", "density"), ("peaks", "density")
 FLOOR = 1e-2
 """Smallest spread, in units of the data's own, that an entry or a code is measured in."""
+LOUDEST = 6
+"""One in so many bands of a spectrum is looked at: those furthest from their usual level."""
 ROUNDS = 3
 """How often missing cells are decoded anew."""
 WILD = 1e30
@@ -41,11 +44,15 @@ class Witness:
         │     │              crowding         mean distance to the 2k nearest, over the same of those rows themselves
         │     │              similarity       distance to the nearest of a few rows, mean over many draws of them
         │     │              level            Σ (x - mean of the training rows)²                     of windows only
+        │     │              peaks            mean over the bands b furthest from usual of ((x_b - mean_b) / σ_b)²,
+        │     │                               x_b: mean level over the window          in place of level, of spectra
         │     │              density          squared distance of the code from the mean code, whitened        "
         └─────┴─▶ reference  latent           distance to the k-th nearest code
 
     Windows of a signal may be strange in their level or size alone, of which a reconstruction and neighbours say little
     once such windows were trained on: level and density (as Q and T² in the control of processes) see to that.
+    Faults are heard in some bands only, and frames of noise vary by more than a fault changes the mean: so for spectra
+    of sounds levels are averaged over the window, and peaks looks where they are furthest from usual.
     Where training rows are doubtful similarity takes the place of crowding, which a cluster of anomalies escapes.
     Kinds of rows that have no distance (texts, interactions, ragged sequences) are judged by objective and latent.
     A missing cell is taken to be what the autoencoder expects there. An autoencoder that was asked for by name is
@@ -69,6 +76,7 @@ class Witness:
         first = "objective" if own_objective or not spatial else "reconstruction"
         near = ("neighbours", "similarity" if doubtful else "crowding")
         windows = OF_WINDOWS if isinstance(model.processor_, Windowed) else ()
+        windows = OF_SPECTRA if isinstance(model.processor_, LogMelProcessor) else windows
         made = cls(model, k, (first, *near, *windows) if spatial else (first, "latent"))
         codes, unit = made._code_size, prod(model.processor_.target_shape)
         parts = torch.from_numpy(model._apply(X, made._seen))
@@ -79,6 +87,12 @@ class Witness:
             made.arrays["scale"] = away.square().mean(0).sqrt().clamp_min(FLOOR)
             if windows:
                 made.arrays["mean"], made.arrays["whiten"] = x.mean(0), _whitening(z - z.mean(0))
+            if "peaks" in windows:
+                bands = made.bands(x)
+                made.arrays["band_mean"] = bands.mean(0)
+                made.arrays["band_scale"] = bands.std(0, correction=0).clamp_min(FLOOR)
+                steps = x.reshape(len(x), *model.processor_.target_shape) - made.arrays["band_mean"]
+                made.arrays["entry_scale"] = steps.square().mean((0, 1)).sqrt().clamp_min(FLOOR)
         kept = made._kept(len(parts), parts.shape[1], seed)
         if spatial:
             reference = x[kept]
@@ -131,6 +145,10 @@ class Witness:
                 found["similarity"] = similarity(x, self.arrays["reference"][self.arrays["samples"]])
         if "level" in self.names:
             found["level"] = (x - self.arrays["mean"]).square().sum(1)
+        if "peaks" in self.names:
+            away = ((self.bands(x) - self.arrays["band_mean"]) / self.arrays["band_scale"]).square()
+            found["peaks"] = away.topk(max(1, away.shape[1] // LOUDEST), 1).values.mean(1)
+        if "density" in self.names:
             found["density"] = ((z - self.arrays["code_mean"]) @ self.arrays["whiten"]).square().sum(1)
         return torch.stack([found[name].double() for name in self.names], 1)
 
@@ -147,6 +165,10 @@ class Witness:
         z = module.code(whole.x, whole.mask, whole.cond)
         x, away = target * self._unit, (recon - target) * self._unit
         return torch.cat([z.flatten(1), x.flatten(1), away.flatten(1)], 1)
+
+    def bands(self, x: Tensor) -> Tensor:
+        """Mean level of every band over a window (B, bands), of spectra that lie flat (B, F)."""
+        return x.reshape(len(x), *self.model.processor_.target_shape).mean(1)
 
     def _recon(self, batch: Batch) -> Tensor:
         return self.model.objective_.loss.link(self.model.module_.decoded(batch))

@@ -25,6 +25,8 @@ STEP = 0.01
 """Seconds from one code to the next."""
 STRETCH = 30.0
 """Seconds of a recording that are encoded at a time."""
+MARGIN = 0.1
+"""Seconds of sound on both sides of a stretch that are heard and not judged, beside a window."""
 TAPER = 0.4
 """Standard deviation of the kernel's Gaussian taper, as a share of its half width."""
 
@@ -112,7 +114,8 @@ def sound_segments(
     for track, curve in zip(tracks, curves, strict=True):
         places = peaks(curve, threshold, max(1, round(least / track.step)))
         inside = track.times[places]
-        inside = inside[(inside > least / 2) & (inside < track.seconds - least / 2)]
+        edge = track.first + least  # the first and last frames hold the silence beyond the ends
+        inside = inside[(inside > edge) & (inside < track.seconds - edge)]
         found.append(Segmented(inside, curve, track.times, track.seconds))
     return found
 
@@ -136,27 +139,30 @@ def track_of(model: Any, sound: Sound) -> Track:
     reader, fine = copy.copy(inner), copy.copy(processor)
     fine.stride = max(1, round(STEP / processor.step_seconds))
     reader.processor_ = fine
-    apart = round(fine.stride * fine.step_seconds * fine.hz)
     samples = fine._samples(sound, 0)
-    codes = [_codes(reader, Sound(piece, fine.hz)) for piece in _stretches(samples, fine, apart)]
     seconds = len(samples) / fine.hz
-    return Track(np.concatenate(codes), min(fine.window_seconds, seconds) / 2, apart / fine.hz, seconds)
+    return Track(np.concatenate(list(_codes(reader, samples))), min(fine.window_seconds, seconds) / 2, fine.stride * fine.step_seconds, seconds)
 
 
-def _codes(reader: Any, sound: Sound) -> ndarray:
-    """Codes (F, D) of the windows that lie a stride apart; one that is pushed back to end with the sound is left out."""
-    codes = reader.transform(objects([sound]))
-    begins = reader.processor_._starts([reader.processor_.rows_of(len(sound))])[0]
-    flat: ndarray = codes.reshape(len(codes), -1)
-    return flat[: len(flat) - 1] if len(begins) > 1 and begins[-1] % reader.processor_.stride else flat
+def _codes(reader: Any, samples: ndarray) -> Iterator[ndarray]:
+    """Codes (F, D) of windows a stride apart, stretch by stretch: each is heard with a margin on both sides, whose
+    codes are left out, so that a recording has no edges but its own."""
+    processor = reader.processor_
+    apart = round(processor.stride * processor.step_seconds * processor.hz)
+    margin = math.ceil((MARGIN + processor.window_seconds) * processor.hz / apart)
+    count, whole = round(STRETCH * processor.hz / apart), _windows(processor, len(samples))
+    for first in range(0, whole, count):
+        before = min(margin, first)
+        begin = (first - before) * apart
+        end = len(samples) if first + count >= whole else (first + count + margin) * apart
+        stretch = Sound(samples[begin:end].reshape(-1) if processor.mono else samples[begin:end], processor.hz)
+        codes = reader.transform(objects([stretch]))
+        yield codes.reshape(len(codes), -1)[before : before + min(count, whole - first)]
 
 
-def _stretches(samples: ndarray, processor: SoundProcessor, apart: int) -> Iterator[ndarray]:
-    """Samples (T, C) stretch by stretch, so that windows ``apart`` samples from each other go on from one to the next."""
-    window = math.ceil(processor.window_seconds * processor.hz) + 1
-    count = max(1, round(STRETCH * processor.hz / apart))
-    for begin in range(0, max(1, len(samples) - window), count * apart):
-        yield samples[begin : begin + (count - 1) * apart + window]
+def _windows(processor: SoundProcessor, length: int) -> int:
+    """Windows of a sound that lie a stride apart; the one that is pushed back to end with the sound is none."""
+    return 1 + max(0, processor.rows_of(length) - processor.steps) // processor.stride
 
 
 def novelty_of(tracks: Sequence[Track], width: float) -> list[Float[ndarray, " f"]]:

@@ -1,0 +1,225 @@
+"""Noise taken out of sounds: gains over the spectrum, learnt from clean recordings or from noisy ones alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from ..core import Spec
+from ..core.errors import DataError, UsageError, out_of_range
+from ..core.metrics import si_sdr
+from ..data import Source, Stored
+from ..data import open as open_source
+from ..data.record import objects
+from ..data.sound import Sound
+from ..data.sound_windows import SoundProcessor, checked
+from ..estimators.base import BaseAutoencoder
+from ..estimators.denoising import DenoisingAutoencoder
+from ..estimators.rows import bare
+from ..train import Trainer
+from . import noise_floor
+from .base import Assessment
+from .exhibit import Exhibit, Strip
+from .sound_pictures import loudest, picture_of
+
+CODE, WINDOW = 64, 0.5
+"""Values of a code, one code a frame; seconds of a window."""
+STEPS, BATCH, RATE = 1200, 32, 2e-3
+"""Of training, where nothing was asked for."""
+LOW, HIGH = -5.0, 15.0
+"""Decibels of signal to noise that are learnt from."""
+TRIALS, SHOWN = 40, 4
+"""Recordings that a denoiser is judged by, and that are shown."""
+SILENT = 1e-5
+
+
+@dataclass(frozen=True)
+class SoundNoise:
+    """What a denoiser of sounds learns from: how its rows are read, and the noise that is added to them.
+
+    clean  True: rows are clean, and noise is added to them at a random ratio. False: rows are noisy; as much noise
+           again as they hold is added, and what is learnt is to take half of the noise away (Moran et al. 2020).
+    noise  None: white; else recordings of noise, from which stretches are taken
+    low, high  decibels of signal to noise, where rows are clean
+    """
+
+    clean: bool = True
+    noise: Any = None
+    low: float = LOW
+    high: float = HIGH
+
+    def source(self, X: Any) -> Source:
+        """Sounds as windows of half a second at one loudness, unless another way was asked for.
+
+        Raises `DataError` for rows that are no sounds and for silence, `UsageError` for sounds that stay on disk.
+        """
+        X = open_source(X) if isinstance(X, str) else X
+        rows = bare(X)
+        if isinstance(rows, Stored):
+            raise UsageError("a denoiser learns from sounds in memory; give more with --memory, or fewer of them.")
+        sounds = checked(rows)
+        if all(float(np.abs(sound.samples).max(initial=0)) < SILENT for sound in sounds):
+            raise DataError("all recordings are silent: there is nothing to learn from.")
+        source = X if isinstance(X, Source) else Source(objects(sounds), "audio")
+        return source if source.processor is not None else replace(source, processor=f"audio(window={WINDOW}, level='clip')")  # fmt: skip
+
+    def rate(self, source: Source) -> int:
+        """The rate that the rows are read at."""
+        from ..data import processor_for
+
+        reader = processor_for(source)
+        if not isinstance(reader, SoundProcessor) or not isinstance(reader.fit(source.rows[:1]).rate, int | None):
+            raise out_of_range("processor", "'audio(…)': noise is taken out of waveforms", source.processor)
+        rates = [sound.rate for sound in source.rows]
+        return reader.rate or max(set(rates), key=rates.count)
+
+    def autoencoder(self, rate: int) -> DenoisingAutoencoder:
+        """The usual one: convolutions over frames of 32 ms whose output are gains."""
+        frame, step = noise_floor.frame_of(rate)
+        net = Spec("gains", frame=frame, step=step)
+        return DenoisingAutoencoder(CODE, network=net, corruption=self.corruption(), loss="squared")
+
+    def corruption(self) -> Spec:
+        """What is added, by name: recordings of noise are handed over by `armed`, for a saved model holds none."""
+        if self.clean:
+            return Spec("background", low=self.low, high=self.high)
+        return Spec("background", low=0.0, high=0.0, twice=True)
+
+    def armed(self, model: BaseAutoencoder, rate: int) -> Callable[[], None]:
+        """Give a model that is about to be fitted the recordings of noise; what comes back takes them away again."""
+        if self.noise is None:
+            return lambda: None
+        spec = Spec.of(vars(model)["corruption"])
+        given, vars(model)["corruption"] = spec, spec.with_defaults(recording=recording_of(self.noise, rate))
+        return lambda: vars(model).update(corruption=given)
+
+
+def recording_of(noise: Any, rate: int) -> ndarray:
+    """Recordings of noise end to end (N,), at one rate, each at the same loudness.
+
+    Raises `DataError` for what is no sound, or silent.
+    """
+    sounds = checked(bare(open_source(noise) if isinstance(noise, str) else noise))
+    parts = [sound.mono().at(rate).samples for sound in sounds]
+    parts = [part / np.sqrt(np.square(part).mean()) for part in parts if np.abs(part).max(initial=0) > SILENT]
+    if not parts:
+        raise DataError("the recordings of noise are silent; give some in which it is heard.")
+    made: ndarray = np.concatenate(parts).astype(np.float32)
+    return made
+
+
+def steps_for(trainer: Trainer | None, windows: int) -> Trainer:
+    """A copy of a trainer in which "auto" is what suits gains: about 1,200 steps or 20 passes, small batches."""
+    made = Trainer(**(trainer or Trainer()).get_params(deep=False))
+    if made.optimizer == "auto":
+        made.set_params(optimizer="adamw", lr=RATE if made.lr == "auto" else made.lr)
+    if made.batch_size == "auto":
+        made.batch_size = BATCH
+    if made.epochs == "auto":
+        batch = made.batch_size if isinstance(made.batch_size, int) else windows
+        made.epochs = int(np.clip(STEPS // max(1, math.ceil(windows / batch)), 20, 200))
+    return made
+
+
+def denoised(model: BaseAutoencoder, X: Any, *, clean: bool = True) -> ndarray:
+    """Sounds without their noise, at the model's rate, each as long and as loud as it was given.
+
+    clean : as in `SoundNoise`; a model of noisy recordings takes away half of the noise, so its step is doubled.
+    """
+    rows = bare(open_source(X) if isinstance(X, str) else X)
+    found: ndarray = model.reconstruct(rows)
+    if clean:
+        return found
+    processor: Any = model.processor_
+    given = [processor._samples(sound, place).reshape(one.samples.shape) for place, (sound, one) in enumerate(zip(rows, found, strict=True))]  # fmt: skip
+    return objects(
+        Sound((2 * one.samples - noisy).clip(-1, 1), one.rate) for one, noisy in zip(found, given, strict=True)
+    )
+
+
+# how good it is -------------------------------------------------------------------------------------------------
+
+
+def with_white_noise(sound: Sound, ratio: float, random: np.random.Generator) -> tuple[Sound, ndarray]:
+    """A sound in white noise at a ratio of signal to noise in decibels, and the noise (T,)."""
+    samples = sound.mono().samples
+    noise = random.normal(size=len(samples))
+    noise *= math.sqrt(float(np.square(samples, dtype=np.float64).mean()) / np.square(noise).mean()) / 10 ** (ratio / 20)
+    return Sound(samples + noise.astype(np.float32), sound.rate), noise.astype(np.float32)
+
+
+def gains_of(model: BaseAutoencoder, rows: Sequence[Sound], ratio: float, seed: int, clean: bool = True) -> dict[str, ndarray]:  # fmt: skip
+    """SI-SDR gained by every method on every recording in white noise, in decibels: name -> (N,)."""
+    random = np.random.default_rng(seed)
+    noisy, noise = zip(*(with_white_noise(sound, ratio, random) for sound in rows), strict=True)
+    ours = denoised(model, objects(noisy), clean=clean)
+    guessed = [noise_floor.noise_power(sound.samples, sound.rate) for sound in noisy]
+    true = [noise_floor.power_of(part, sound.rate) for part, sound in zip(noise, noisy, strict=True)]
+    found = {
+        "this model": ours,
+        "spectral subtraction, estimated noise": map(noise_floor.subtracted, noisy, guessed),
+        "Wiener filter, estimated noise": map(noise_floor.wiener, noisy, guessed),
+        "Wiener filter, true noise spectrum": map(noise_floor.wiener, noisy, true),
+        "ideal ratio mask (knows the clean sound)": map(noise_floor.ratio_mask, noisy, rows),
+    }
+    before = [si_sdr(sound.mono().samples, heard.samples) for sound, heard in zip(rows, noisy, strict=True)]
+    return {
+        name: np.array([si_sdr(s.mono().samples, one.samples) - b for s, one, b in zip(rows, made, before, strict=True)])
+        for name, made in found.items()
+    }  # fmt: skip
+
+
+def assess(model: BaseAutoencoder, held: Source, *, ratio: float = 5.0, seed: int = 0) -> Assessment | None:
+    """SI-SDR gained on held-out clean recordings in white noise, beside simple methods. None: all are silent."""
+    processor: Any = model.processor_
+    rows = [sound.mono().at(processor.hz) for sound in list(held.rows)[:TRIALS]]
+    rows = [sound for sound in rows if float(np.abs(sound.samples).max()) > SILENT]
+    if not rows:
+        return None
+    gains = gains_of(model, rows, ratio, seed)
+    means = {"nothing done": 0.0, **{name: float(values.mean()) for name, values in gains.items()}}
+    fair = [name for name in means if "estimated" in name]
+    best = max(fair, key=lambda name: means[name])
+    lead = gains["this model"] - gains[best]
+    error = 1.96 * float(lead.std()) / math.sqrt(len(lead))
+    who = "better than" if lead.mean() > error else "no better than" if lead.mean() < -error else "a tie with"
+    return Assessment(
+        f"{len(rows)} held-out recordings in white noise at {ratio:g} dB", ("", "SI-SDR gained, dB"),
+        tuple((name, f"{value:+.2f}") for name, value in means.items()),
+        f"{who} {best}: {lead.mean():+.2f} dB ± {error:.2f}",
+    )  # fmt: skip
+
+
+def levels(rows: Sequence[Sound]) -> list[str]:
+    """One line a sound on its noise: 'noise at -41.2 dB of full scale, 5.1 dB below the signal'."""
+    return [_told(*noise_floor.noise_level(sound)) for sound in rows]
+
+
+def _told(level: float, ratio: float) -> str:
+    if math.isnan(ratio):
+        return "silent"
+    if not math.isfinite(level):
+        return "no noise found"
+    return f"noise at {level:.1f} dB of full scale, {'all there is' if ratio == -math.inf else f'{ratio:.1f} dB below the signal'}"  # fmt: skip
+
+
+def exhibits(model: BaseAutoencoder, source: Source, *, clean: bool = True, seed: int = 0) -> Sequence[Exhibit]:
+    """Spectra of recordings: clean ones in noise at 5 dB and denoised, or noisy ones as they are and denoised."""
+    processor: Any = model.processor_
+    given = [sound.mono().at(processor.hz) for sound in list(source.rows)[:SHOWN]]
+    random = np.random.default_rng(seed)
+    noisy = [with_white_noise(sound, 5.0, random)[0] if clean else sound for sound in given]
+    back = denoised(model, objects(noisy), clean=clean)
+    strips = []
+    for place, (own, heard, one) in enumerate(zip(given, noisy, back, strict=True)):
+        high = loudest(heard)
+        shown = ([("clean", own)] if clean else []) + [("noisy", heard), ("denoised", one)]
+        name = str(place) if source.keys is None else str(source.keys.iloc[place, 0])
+        strips.append(Strip(f"{name}: {_told(*noise_floor.noise_level(heard))}", tuple(picture_of(s, high) for _, s in shown), tuple(c for c, _ in shown)))  # fmt: skip
+    text = "Time runs to the right, frequency upwards; 70 dB from black to white, the same in all pictures of a line."
+    return (Exhibit("Sounds without their noise", text, tuple(strips)),)
