@@ -27,7 +27,7 @@ COMMANDS = {
     "score": f"MODEL DATA --out -o {DATA} --force",
     "predict": f"MODEL DATA --out -o {DATA} --force",
     "impute": f"MODEL DATA --out -o --draws --seed {DATA} --force",
-    "detect": f"MODEL DATA --out -o --alpha --contamination --steps --against {DATA} --json --force",
+    "detect": f"MODEL DATA --out -o --alpha --contamination --steps --clips --against {DATA} --json --force",
     "cluster": f"MODEL DATA --out -o {DATA} --force",
     "sample": "MODEL N --out -o --class --where --quality --seed --force",
     "augment": f"MODEL DATA --out -o --strategy --how --seed {DATA} --force",

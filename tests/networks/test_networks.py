@@ -28,6 +28,10 @@ VARIANTS: dict[str, list[tuple[dict[str, Any], tuple[int, ...]]]] = {
         *(({"hidden": (5,), **options}, (7,)) for options in NORMS),
         ({"hidden": (5, 4)}, (3, 2)),
     ],
+    "gains": [
+        ({"frame": 8, "step": 2, "network": "dense(hidden=(5,))"}, (20,)),
+        ({"frame": 8, "step": 4, "network": "dense(hidden=(5,))"}, (21, 2)),
+    ],
     "recurrent": [
         ({"width": 5}, (7,)),
         ({"width": 5, "cell": "lstm", "layers": 2, "bidirectional": False}, (7, 2)),

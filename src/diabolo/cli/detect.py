@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from . import drift
+from . import detect_clips, drift
 from .apply import over, prepared
 from .options import DataArg, ForceOpt, ModelArg, Reading, autoencoder, read, reads_data, tell
 from .show import JsonOpt
@@ -33,6 +33,9 @@ AgainstOpt = Annotated[
 StepsOpt = Annotated[
     bool, typer.Option("--steps", help="Of series and sounds: a line for every step, in place of every window.")
 ]
+ClipsOpt = Annotated[
+    bool, typer.Option("--clips", help="Of sounds: a line for every recording, in place of every window.")
+]
 OutOpt = Annotated[Path | None, typer.Option("--out", "-o", help="Where to write the anomalies.")]
 
 
@@ -45,12 +48,14 @@ def detect(
     alpha: AlphaOpt = None,
     contamination: ContaminationOpt = None,
     steps: StepsOpt = False,
+    clips: ClipsOpt = False,
     against: AgainstOpt = None,
     json_: JsonOpt = False,
     force: ForceOpt = False,
 ) -> None:
     """Write for every row of DATA (every window, of series and sounds): score (higher is worse), p_value, anomaly
-    and its reasons, the three columns that contribute most. With --against: print whether DATA has drifted.
+    and its reasons, the three columns that contribute most. With --clips every recording of sound gets one line, and
+    the band that is furthest from usual. With --against: print whether DATA has drifted.
 
     The anomalies are those of a false-discovery rate of --alpha among all rows of DATA; a model that was given a
     contamination decides by it.
@@ -66,7 +71,7 @@ def detect(
     if contamination is not None and not 0 <= contamination < 0.5:
         raise out_of_range("--contamination", "a share in [0, 0.5)", contamination)
     if out is not None:
-        _anomalies(model, data, reading, out, alpha, contamination, steps, force)
+        _anomalies(model, data, reading, out, alpha, contamination, _lines(steps, clips), force)
     if against is not None:
         fitted = autoencoder(model)
         source, reference = (read(part, model=fitted, **reading) for part in (data, against))
@@ -80,10 +85,10 @@ def _anomalies(
     out: Path,
     alpha: float | None,
     contamination: float | None,
-    steps: bool,
+    lines: str,
     force: bool,
 ) -> None:
-    """Judge DATA and write what was found."""
+    """Judge DATA and write what was found, in lines of steps, clips or verdicts."""
     from ..data import check_out
     from ..data.write import SUFFIXES
     from ..estimators.saving import load
@@ -94,17 +99,20 @@ def _anomalies(
     source = read(data, model=fitted, **reading)
     if "notice" in fitted.facts_:
         tell(f"  {fitted.facts_['notice']}")
+    if lines == "clip":
+        detect_clips.write(fitted, source, out, alpha, contamination, force)
+        return
     below = bound(fitted, source, alpha, contamination)
     total, least = [0, 0, 0], 1 / (fitted.n_calibration_ + 1)
 
     def judged(piece: Any) -> Any:
-        found = _by_step(fitted, piece, below) if steps else _judged(fitted, piece, below)
+        found = _by_step(fitted, piece, below) if lines == "step" else _judged(fitted, piece, below)
         beyond = found["p_value"] <= least * 1.5 if "p_value" in found else found["anomaly"]
         for place, count in enumerate((found["anomaly"].sum(), len(found), beyond.sum())):
             total[place] += int(count)
         return found
 
-    over(out, judged, source, force, "step" if steps else "verdict", fitted)
+    over(out, judged, source, force, lines, fitted)
     tell(f"{total[0]:,} anomalies among {total[1]:,}")
     if not total[0] and total[2]:
         tell(
@@ -113,6 +121,14 @@ def _anomalies(
         )
     elif not total[0]:
         tell("  none can be named at this rate; --contamination 0.01 names the strangest hundredth")
+
+
+def _lines(steps: bool, clips: bool) -> str:
+    from ..core.errors import UsageError
+
+    if steps and clips:
+        raise UsageError("--steps and --clips contradict each other; keep one of them.")
+    return "step" if steps else "clip" if clips else "verdict"
 
 
 def _by_step(fitted: Any, piece: Any, below: float) -> Any:

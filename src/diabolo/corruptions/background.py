@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -51,8 +51,6 @@ class Background(Corruption):
     10.0
     """
 
-    defines_task: ClassVar[bool] = True
-
     def __init__(self, low: float = -5.0, high: float = 15.0, recording: Any = None, twice: bool = False) -> None:
         if not -math.inf < low <= high < math.inf:
             raise out_of_range("low, high", "finite numbers of decibels, low <= high", (low, high))
@@ -67,8 +65,8 @@ class Background(Corruption):
         x = batch.x
         if not x.is_floating_point() or x.ndim < 2:
             raise UsageError(f"corruption 'background' needs rows of samples; got {tuple(x.shape)} of {x.dtype}.")
-        flat = x.reshape(len(x), x.shape[1], -1)
-        real = torch.ones_like(flat[..., :1]) if batch.mask is None else batch.mask[..., None].to(x.dtype)
+        flat = x.reshape(len(x), x.shape[1], -1).float()
+        real = torch.ones_like(flat[..., :1]) if batch.mask is None else batch.mask[..., None].float()
         noise = self._drawn(flat, generator) * real
         snr = torch.empty(len(x), 1, 1, device=x.device).uniform_(self.low, self.high, generator=generator)
         loud = (flat * real).square().sum((1, 2), keepdim=True)
@@ -76,7 +74,7 @@ class Background(Corruption):
             loud = loud * _share_of_noise(flat.mean(2) * real[..., 0])[:, None, None]
         hiss = noise.square().sum((1, 2), keepdim=True).clamp_min(1e-20)
         gain = (loud / hiss).sqrt() * 10 ** (-snr / 20)
-        return dataclasses.replace(batch, x=(flat + gain * noise).reshape(x.shape))
+        return dataclasses.replace(batch, x=(flat + gain * noise).reshape(x.shape).to(x.dtype))
 
     def _drawn(self, like: Float[Tensor, "b t c"], generator: torch.Generator | None) -> Float[Tensor, "b t c"]:
         if self.recording is None:

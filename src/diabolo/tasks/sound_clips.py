@@ -51,18 +51,21 @@ class Clips:
     score  (N,) higher is stranger: mean over the windows of a clip
     p      (N,) conformal p-value: how often a clip that was held out is as strange
     worst  (N,) seconds at which the strangest window begins
+    least  the smallest p-value there can be
     """
 
     score: ndarray
     p: ndarray
     worst: ndarray
+    least: float
 
     def anomalies(self, alpha: float, contamination: float | None = None) -> ndarray:
-        """Which clips are anomalies (N,) bool: at a rate of false discoveries, or the strangest share of them."""
+        """Which clips are anomalies (N,) bool: at a rate of false discoveries, or the strangest share of them; 0: those
+        stranger than all that were held out."""
         if contamination is None:
             return conformal.discoveries(self.p, alpha)
         if contamination == 0:
-            return self.p <= self.p.min() * (1 + 1e-9) if len(self.p) else self.p > 1
+            return self.p <= self.least * (1 + 1e-9)
         count = round(contamination * len(self.score))
         return np.argsort(np.argsort(-self.score, kind="stable"), kind="stable") < count
 
@@ -86,16 +89,16 @@ def judged_clips(detector: AutoencoderDetector, X: Any) -> Clips:
     """
     processor, rows = must_listen(detector), bare(X)
     number, start, _ = processor.places(rows)
-    found, above, total = [], np.zeros(len(rows)), 0
+    found, above, total, windows = [], np.zeros(len(rows)), 0, np.zeros(len(number))
     for place, strange in enumerate(detector._strangeness(X)):
         held = _means(detector.arrays_[f"{place}.held"], detector.arrays_[f"{place}.clip"])
         found.append(_means(strange, number))
         above += conformal.at_least(np.sort(held), found[-1])
         total += len(held)
-        windows = strange if place == 0 else windows + strange  # noqa: F821
+        windows += strange
     order = np.lexsort((-windows, number))
     worst = start[order[np.unique(number[order], return_index=True)[1]]]
-    return Clips(np.mean(found, 0), (1 + above) / (1 + total), worst)
+    return Clips(np.mean(found, 0), (1 + above) / (1 + total), worst, 1 / (1 + total))
 
 
 def must_listen(detector: AutoencoderDetector) -> SoundProcessor:
@@ -146,7 +149,7 @@ def sound_maps(detector: AutoencoderDetector, X: Any) -> list[SoundMap]:
     Raises `UsageError` for a detector that hears no log-mel spectra.
     """
     processor = must_listen(detector)
-    if not isinstance(processor, LogMelProcessor):
+    if not isinstance(processor, LogMelProcessor) or "peaks" not in detector.facts_["measures"]:
         raise UsageError("maps are of time and frequency: train the detector with --processor 'log-mel(pool=32)'.")
     rows = bare(X)
     parts = [_layers(witness, X) for witness in detector._witnesses()]
@@ -159,6 +162,13 @@ def sound_maps(detector: AutoencoderDetector, X: Any) -> list[SoundMap]:
         SoundMap(*_laid(layers[number == clip], first[number == clip], count), processor.step_seconds, edges)
         for clip, count in enumerate(counts)
     ]  # fmt: skip
+
+
+def bands(detector: AutoencoderDetector, X: Any) -> list[str]:
+    """The band of every recording that is furthest from usual, as a text; '' for detectors of waveforms."""
+    if not isinstance(detector.processor_, LogMelProcessor) or "peaks" not in detector.facts_["measures"]:
+        return [""] * len(bare(X))
+    return [describe(found) for found in sound_maps(detector, X)]
 
 
 def _layers(witness: Any, X: Any) -> Float[ndarray, "m 4 f b"]:
