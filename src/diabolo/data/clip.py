@@ -44,6 +44,15 @@ class Clip(Row):
         return len(self.frames)
 
     @property
+    def steps(self) -> int:
+        """How many frames there are."""
+        return len(self.frames)
+
+    def take(self, begin: int, end: int) -> Clip:
+        """The frames from ``begin`` to before ``end``."""
+        return Clip(self.frames[begin:end], self.rate)
+
+    @property
     def nbytes(self) -> int:
         """Bytes of the frames."""
         return int(self.frames.nbytes)

@@ -58,8 +58,8 @@ class VideoProcessor(Processor, Windowed):
         self.picture, self.rate = clips[0].picture, clips[0].rate / self.every
         return self
 
-    def _seen(self, rows: Any) -> list[ndarray]:
-        """The frames (T, H, W[, 3]) of every row that are looked at."""
+    def seen(self, rows: Any) -> list[ndarray]:
+        """The frames (T, H, W[, 3]) of every row that are looked at. Raises `DataError` for frames of another size."""
         clips = checked(rows)
         for number, clip in enumerate(clips):
             if clip.picture[:2] != self.picture[:2]:
@@ -78,7 +78,7 @@ class VideoProcessor(Processor, Windowed):
 
     def encode(self, rows: Any) -> dict[str, Tensor]:
         """Windows ``x`` (M, T, H, W[, 3]) uint8, and how many of their frames are real, ``lengths`` (M,)."""
-        seen = self._seen(rows)
+        seen = self.seen(rows)
         starts = self._starts([len(frames) for frames in seen])
         count = sum(len(found) for found in starts)
         size = int(np.prod(self.shape))

@@ -15,7 +15,7 @@ from sklearn.base import OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ..core import Windowed, register
-from ..core.errors import UsageError, out_of_range
+from ..core.errors import UsageError, out_of_range, unknown
 from ..data import Source, Stored, TableProcessor, align, is_frame, kind_of, processor_for
 from ..data import open as open_source
 from ..estimators.base import BaseAutoencoder
@@ -29,17 +29,15 @@ from .base import Assessment, TaskModel
 from .evidence import Witness
 from .exhibit import Exhibit
 from .held_out import count_of, pairs, same_windows, taken
+from .panel import Panel, together
+from .places import LEVELS, Fit
 from .pyod import PyODAdapter
 from .reasons import Reasons, by_column, by_replacing, column_names, nearest_normal, shared, weighed
 from .suspects import least_similar
+from .usual import short, usual
 
-STEPS, BATCH = 300, 256
-"""Of training, where no trainer was given: small networks on large batches."""
-NOISE = 0.5
-WIDEST, MIDDLE, WIDE = 64, 32, 200
-"""Most values of a code; rows of more columns keep to two layers of 128 and 64; of still more: to plain steps."""
 KEPT = ("measured", "held", "clip")
-"""What a fold keeps beside its witness."""
+"""What a fold keeps beside its panel."""
 MOST_COLUMNS = 256
 """Rows of more columns are not explained by replacing one after the other."""
 
@@ -98,11 +96,13 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
         trim: float = 0.0,
         neighbors: int = 3,
         folds: int | str = "auto",
+        level: str = "both",
         trainer: Trainer | None = None,
         random_state: Any = None,
     ) -> None:
         self.autoencoder, self.contamination, self.alpha, self.trim = autoencoder, contamination, alpha, trim
-        self.neighbors, self.folds, self.trainer, self.random_state = neighbors, folds, trainer, random_state
+        self.neighbors, self.folds, self.level = neighbors, folds, level
+        self.trainer, self.random_state = trainer, random_state
 
     # fitting ------------------------------------------------------------------------------------------------
 
@@ -133,6 +133,8 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
         for name, number in (("neighbors", self.neighbors), ("folds", self.folds)):
             if not (name == "folds" and number == "auto") and not (isinstance(number, int) and number >= 1):
                 raise out_of_range(name, "an int of at least 1" + (" or 'auto'" * (name == "folds")), number)
+        if self.level not in LEVELS:
+            raise unknown("level", self.level, LEVELS)
         if self.autoencoder is not None and self.autoencoder._label_role == "cond":
             raise out_of_range("autoencoder", "one that is told no labels, or None", self.autoencoder)
 
@@ -163,43 +165,48 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
         self.facts_ = {"rows": count_of(bare(rows)), "folds": len(parts)}
         for place, (learn, kept) in enumerate(parts):
             model = self._member(f"fold-{place}", self._made(learn, seed + place), learn)
-            told = self.autoencoder is not None
-            witness = Witness.hear(
-                model, learn, self.neighbors, own_objective=told, doubtful=self.trim > 0, seed=seed + place
-            )
-            self._keep(place, witness, witness.strangeness(kept))
+            panel = Panel.hear(
+                model, learn, self._of_places(place, seed + place), self.trainer, k=self.neighbors, level=self.level,
+                told=self.autoencoder is not None, doubtful=self.trim > 0, seed=seed + place,
+            )  # fmt: skip
+            self._keep(place, panel, panel.strangeness(kept))
             self.arrays_.update(sound_clips.numbers(place, model.processor_, bare(kept)))
+
+    def _of_places(self, place: int, seed: int) -> Fit:
+        """Fits an autoencoder of patches or of features, which is a member like any other."""
+
+        def fit(name: str, model: BaseAutoencoder, X: ndarray) -> BaseAutoencoder:
+            model.random_state, columns = seed, self.n_features_in_
+            made = self._member(f"{name}-{place}", model, X)
+            self.n_features_in_ = columns  # of the rows, not of their patches
+            return made
+
+        return fit
 
     def _made(self, rows: Any, seed: int) -> BaseAutoencoder:
         """The autoencoder of one fold, with steps for so many rows where nothing was asked for."""
         self._looked_at = rows
         made = self._base()
         if self.autoencoder is None:
-            made.trainer = _short(made.trainer, *_learnt_from(made, rows, self.facts_["folds"]))
+            made.trainer = short(made, rows, self.facts_["folds"])
         if self.autoencoder is None or self.autoencoder.random_state is None:
             made.random_state = seed
         return made
 
     def _default(self) -> BaseAutoencoder:
-        """Denoising with room for every column, for tables; for all other kinds what `Autoencoder` chooses."""
-        rows = bare(vars(self).get("_looked_at"))
-        if is_frame(rows) or (isinstance(rows, ndarray) and rows.ndim == 2):
-            size = max(2, min(WIDEST, rows.shape[1]))
-            hidden: Any = (2 * WIDEST, WIDEST) if rows.shape[1] > MIDDLE else "auto"
-            return DenoisingAutoencoder(size, corruption=f"noise(std={NOISE})", hidden=hidden)
-        return Autoencoder()
+        return usual(bare(vars(self).get("_looked_at")))
 
-    def _keep(self, place: int, witness: Witness, found: ndarray) -> None:
-        """What a fold adds: its witness, the measures of its held-out rows, and how strange these are together."""
-        self.facts_["measures"] = list(witness.names)
-        for name, value in witness.arrays.items():
+    def _keep(self, place: int, panel: Panel, found: ndarray) -> None:
+        """What a fold adds: its panel, the measures of its held-out rows, and how strange these are together."""
+        self.facts_["measures"] = list(panel.names)
+        for name, value in panel.arrays.items():
             self.arrays_[f"{place}.{name}"] = value.numpy()
         ordered, own = np.sort(found, 0), np.empty_like(found)
         for column in range(found.shape[1]):
             place_of = np.argsort(found[:, column], kind="stable")
             own[place_of, column] = conformal.log_tail_of_own(ordered[:, column])
         self.arrays_[f"{place}.measured"] = ordered
-        self.arrays_[f"{place}.held"] = -own.mean(1)
+        self.arrays_[f"{place}.held"] = -together(own.T, panel.names)
 
     def _without_suspects(self, rows: Any, seed: int) -> Any:
         """The rows but for the share ``trim`` that is least similar to all others."""
@@ -249,12 +256,17 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
         check_is_fitted(self, "models_")
         return -math.inf if self.facts_["offset"] is None else float(self.facts_["offset"])
 
-    def _witnesses(self) -> list[Witness]:
+    def _panels(self) -> list[Panel]:
         check_is_fitted(self, "models_")
+        names = tuple(self.facts_["measures"])
         return [
-            Witness(model, self.neighbors, tuple(self.facts_["measures"]), self._of_fold(place))
-            for place, model in enumerate(self.models_.values())
+            Panel.restored(self.models_, place, names, self._of_fold(place), k=self.neighbors, level=self.level)
+            for place in range(self.facts_["folds"])
         ]
+
+    def _witnesses(self) -> list[Witness]:
+        """The witnesses of whole rows, where there are any."""
+        return [panel.whole for panel in self._panels() if panel.whole is not None]
 
     def _of_fold(self, place: int) -> dict[str, torch.Tensor]:
         start = f"{place}."
@@ -264,10 +276,10 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
     def _strangeness(self, X: Any) -> list[ndarray]:
         """How strange every row is to each fold (N,): minus the mean log share over its measures."""
         rows = self._again(X)
-        return [self._fused(place, witness.strangeness(rows)) for place, witness in enumerate(self._witnesses())]
+        return [self._fused(place, panel.strangeness(rows)) for place, panel in enumerate(self._panels())]
 
     def _fused(self, place: int, found: ndarray) -> ndarray:
-        return -np.mean(self._logs(place, found), 0)
+        return -together(self._logs(place, found), self.facts_["measures"])
 
     def _logs(self, place: int, found: ndarray) -> ndarray:
         """Log share of the rows held out that exceed each measure (measures, N)."""
@@ -365,8 +377,8 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
     def _split(self, rows: Any, witnesses: list[Witness]) -> ndarray:
         """How the distances of every row split over its columns (N, columns), in nats, mean over the folds."""
         parts = []
-        for place, witness in enumerate(witnesses):
-            logs = self._logs(place, witness.strangeness(rows))
+        for place, (panel, witness) in enumerate(zip(self._panels(), witnesses, strict=True)):
+            logs = self._logs(place, panel.strangeness(rows))
             measures = dict(zip(self.facts_["measures"], -logs, strict=True))
             parts.append(weighed(measures, witness.shares(rows)))
         return by_column(self.processor_, np.mean(parts, 0))
@@ -379,24 +391,3 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
     def as_pyod(self) -> PyODAdapter:
         """This detector with PyOD's signs and attributes: higher is stranger, 1 is an outlier."""
         return PyODAdapter(self)
-
-
-def _learnt_from(model: BaseAutoencoder, rows: Any, folds: int) -> tuple[int, ...]:
-    """Folds that share the steps, rows that a model will see, values of each: windows have steps of their own."""
-    reader, held = model._reader(rows), bare(rows)
-    if isinstance(reader, Windowed):
-        reader.fit(held)
-        return 1, len(reader.places(held)[0]), math.prod(reader.shape)
-    return folds, *np.shape(held)[:2]
-
-
-def _short(given: Trainer | None, folds: int, rows: int, columns: int = 0) -> Trainer:
-    """A trainer of few steps on large batches, for what was not asked for; wide layers take plain steps."""
-    made = Trainer(**(given or Trainer(validation=0.0)).get_params(deep=False))
-    batch = min(BATCH, rows) if made.batch_size == "auto" else made.batch_size
-    steps = 1 if batch == "full" else math.ceil(rows / int(batch))
-    total = max(STEPS // 5, STEPS // folds)
-    epochs = math.ceil(total / steps) if made.epochs == "auto" else made.epochs
-    if columns > WIDE and made.optimizer == "auto":
-        made.set_params(optimizer="adam", lr=3e-3 if made.lr == "auto" else made.lr)
-    return made.set_params(batch_size=batch, epochs=epochs)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy import ndarray
 from torch import Tensor
+from torch.nn import functional
 
 from ..core import Batch, Windowed
 from ..data.process_log_mel import LogMelProcessor
@@ -53,6 +54,7 @@ class Witness:
     once such windows were trained on: level and density (as Q and T² in the control of processes) see to that.
     Faults are heard in some bands only, and frames of noise vary by more than a fault changes the mean: so for spectra
     of sounds levels are averaged over the window, and peaks looks where they are furthest from usual.
+    Pictures are blurred before their neighbours are looked for, and crowding is left to their places.
     Where training rows are doubtful similarity takes the place of crowding, which a cluster of anomalies escapes.
     Kinds of rows that have no distance (texts, interactions, ragged sequences) are judged by objective and latent.
     A missing cell is taken to be what the autoencoder expects there. An autoencoder that was asked for by name is
@@ -74,7 +76,9 @@ class Witness:
         """Take the training rows X as the reference."""
         spatial = model.processor_.part_name in SPATIAL  # type: ignore[attr-defined]
         first = "objective" if own_objective or not spatial else "reconstruction"
-        near = ("neighbours", "similarity" if doubtful else "crowding")
+        near: tuple[str, ...] = ("neighbours", "similarity" if doubtful else "crowding")
+        if is_picture(model):
+            near = near if doubtful else near[:1]
         windows = OF_WINDOWS if isinstance(model.processor_, Windowed) else ()
         windows = OF_SPECTRA if isinstance(model.processor_, LogMelProcessor) else windows
         made = cls(model, k, (first, *near, *windows) if spatial else (first, "latent"))
@@ -97,9 +101,9 @@ class Witness:
         if spatial:
             reference = x[kept]
             made.arrays["reference"] = reference
-            if doubtful:
+            if "similarity" in near:
                 made.arrays["samples"] = samples(len(reference), seed)
-            else:
+            if "crowding" in near:
                 made.arrays["crowding"] = nearest(reference, reference, 2 * k)[0].mean(1)
         else:
             made.arrays["codes"] = made._standard(z[kept])
@@ -141,7 +145,7 @@ class Witness:
             found["neighbours"] = distance[:, self.k - 1]
             if "crowding" in self.names:
                 found["crowding"] = distance.mean(1) / (self.arrays["crowding"][index].mean(1) + 1e-6)
-            else:
+            elif "similarity" in self.names:
                 found["similarity"] = similarity(x, self.arrays["reference"][self.arrays["samples"]])
         if "level" in self.names:
             found["level"] = (x - self.arrays["mean"]).square().sum(1)
@@ -164,6 +168,7 @@ class Witness:
             target = torch.where(torch.from_numpy(mask), target, recon)
         z = module.code(whole.x, whole.mask, whole.cond)
         x, away = target * self._unit, (recon - target) * self._unit
+        x = blurred(x) if is_picture(self.model) else x
         return torch.cat([z.flatten(1), x.flatten(1), away.flatten(1)], 1)
 
     def bands(self, x: Tensor) -> Tensor:
@@ -224,6 +229,22 @@ class Witness:
         """The average training row, so many times, in the rows' own kind."""
         mean = self.arrays["reference"].mean(0).reshape(1, *self.model.processor_.target_shape) / self._unit
         return self.model.processor_.invert(mean.expand(rows, *mean.shape[1:]))
+
+
+def is_picture(model: BaseAutoencoder) -> bool:
+    """Whether the rows of a model are pictures."""
+    return model.processor_.part_name == "image"  # type: ignore[attr-defined, no-any-return]
+
+
+def blurred(pictures: Tensor) -> Tensor:
+    """Pictures (N, H, W[, C]) as they look from a little farther off: two means over 3 x 3 pixels.
+
+    Neighbours among them are alike although a stroke lies a pixel aside.
+    """
+    grid = pictures[:, None] if pictures.ndim == 3 else pictures.movedim(-1, 1)
+    for _ in range(2):
+        grid = functional.avg_pool2d(grid, 3, 1, 1, count_include_pad=False)
+    return grid[:, 0] if pictures.ndim == 3 else grid.movedim(1, -1)
 
 
 def _whitening(z: Tensor) -> Tensor:
