@@ -33,7 +33,9 @@ SPLICES, PIECES, TOLERANCE, RATE = 100, 6, 0.05, 8000
 
 def f1(found: list[ndarray], splices: list[Splice]) -> float:
     """F1 over all splices."""
-    hit, some, true = np.sum([boundary_scores(at, s.joints, TOLERANCE) for at, s in zip(found, splices, strict=True)], 0)
+    hit, some, true = np.sum(
+        [boundary_scores(at, s.joints, TOLERANCE) for at, s in zip(found, splices, strict=True)], 0
+    )
     return float(2 * hit / max(1, some + true))
 
 

@@ -31,7 +31,7 @@ from diabolo import Trainer, data
 from diabolo.core.metrics import si_sdr
 from diabolo.data.record import objects
 from diabolo.tasks import noise_floor
-from diabolo.tasks.denoise_sounds import SoundNoise, denoised, gains_of, steps_for, with_white_noise
+from diabolo.tasks.denoise_sounds import SoundNoise, denoised, gains_of, steps_for, with_noise
 
 OUT = Path(__file__).parent / "out"
 RATIO, JUDGED = 5.0, 200
@@ -51,7 +51,7 @@ def frame_by_frame(rows: list[Any], seed: int) -> ndarray:
     """SI-SDR gained by the plain Wiener filter with the true spectrum, in the noise that `gains_of` draws."""
     random, found = np.random.default_rng(seed), []
     for sound in rows:
-        noisy, noise = with_white_noise(sound, RATIO, random)
+        noisy, noise = with_noise(sound, RATIO, random)
         made = noise_floor.plain_wiener(noisy, noise_floor.power_of(noise, sound.rate))
         found.append(si_sdr(sound.samples, made.samples) - si_sdr(sound.samples, noisy.samples))
     return np.array(found)
@@ -60,7 +60,7 @@ def frame_by_frame(rows: list[Any], seed: int) -> ndarray:
 def listen(model: Any, sound: Any, clean: bool) -> None:
     """Write a recording in noise, and without it."""
     OUT.mkdir(exist_ok=True)
-    noisy = objects([with_white_noise(sound, RATIO, np.random.default_rng(0))[0]])
+    noisy = objects([with_noise(sound, RATIO, np.random.default_rng(0))[0]])
     data.write(OUT / "speech_noisy.wav", noisy, force=True)
     data.write(OUT / "speech_denoised.wav", denoised(model, noisy, clean=clean), force=True)
 
@@ -82,7 +82,7 @@ def main() -> None:
             train = source.rows[random.permutation(np.flatnonzero(speaker != test))[: args.rows]]
             rows = list(source.rows[random.permutation(np.flatnonzero(speaker == test))[:JUDGED]])
             if args.alone:
-                train = objects(with_white_noise(sound, RATIO, random)[0] for sound in train)
+                train = objects(with_noise(sound, RATIO, random)[0] for sound in train)
             model = fit(train, seed, args.epochs, clean=not args.alone)
             gains = gains_of(model, rows, RATIO, seed, clean=not args.alone)
             gains[WIENER[1]] = frame_by_frame(rows, seed)

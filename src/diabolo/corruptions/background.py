@@ -16,7 +16,6 @@ from ..core.errors import UsageError, out_of_range
 from ..core.interfaces import Corruption
 from ..core.registry import register
 
-
 FRAME, QUIETEST = 256, 0.2
 """Samples of the frames, and the share of them, in which the noise of a noisy row is looked for."""
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy import ndarray
 
-from ..core import Spec
+from ..core import Spec, make
 from ..core.errors import DataError, UsageError, out_of_range
 from ..core.metrics import si_sdr
-from ..data import Source, Stored
+from ..data import Source, Stored, processor_for
 from ..data import open as open_source
+from ..data.process_audio import AudioProcessor
 from ..data.record import objects
 from ..data.sound import Sound
-from ..data.sound_windows import SoundProcessor, checked
+from ..data.sound_windows import checked
 from ..estimators.base import BaseAutoencoder
 from ..estimators.denoising import DenoisingAutoencoder
 from ..estimators.rows import bare
@@ -58,7 +60,7 @@ class SoundNoise:
 
         Raises `DataError` for rows that are no sounds and for silence, `UsageError` for sounds that stay on disk.
         """
-        X = open_source(X) if isinstance(X, str) else X
+        X = open_source(X) if isinstance(X, str | Path) else X
         rows = bare(X)
         if isinstance(rows, Stored):
             raise UsageError("a denoiser learns from sounds in memory; give more with --memory, or fewer of them.")
@@ -66,14 +68,12 @@ class SoundNoise:
         if all(float(np.abs(sound.samples).max(initial=0)) < SILENT for sound in sounds):
             raise DataError("all recordings are silent: there is nothing to learn from.")
         source = X if isinstance(X, Source) else Source(objects(sounds), "audio")
-        return source if source.processor is not None else replace(source, processor=f"audio(window={WINDOW}, level='clip')")  # fmt: skip
+        return replace(source, processor=source.processor or f"audio(window={WINDOW}, level='clip')")
 
     def rate(self, source: Source) -> int:
         """The rate that the rows are read at."""
-        from ..data import processor_for
-
         reader = processor_for(source)
-        if not isinstance(reader, SoundProcessor) or not isinstance(reader.fit(source.rows[:1]).rate, int | None):
+        if not isinstance(reader, AudioProcessor):
             raise out_of_range("processor", "'audio(…)': noise is taken out of waveforms", source.processor)
         rates = [sound.rate for sound in source.rows]
         return reader.rate or max(set(rates), key=rates.count)
@@ -87,6 +87,7 @@ class SoundNoise:
     def corruption(self) -> Spec:
         """What is added, by name: recordings of noise are handed over by `armed`, for a saved model holds none."""
         if self.clean:
+            make("corruption", "background", low=self.low, high=self.high)  # a wrong range is found at once
             return Spec("background", low=self.low, high=self.high)
         return Spec("background", low=0.0, high=0.0, twice=True)
 
@@ -104,7 +105,7 @@ def recording_of(noise: Any, rate: int) -> ndarray:
 
     Raises `DataError` for what is no sound, or silent.
     """
-    sounds = checked(bare(open_source(noise) if isinstance(noise, str) else noise))
+    sounds = checked(bare(open_source(noise) if isinstance(noise, str | Path) else noise))
     parts = [sound.mono().at(rate).samples for sound in sounds]
     parts = [part / np.sqrt(np.square(part).mean()) for part in parts if np.abs(part).max(initial=0) > SILENT]
     if not parts:
@@ -132,12 +133,12 @@ def denoised(model: BaseAutoencoder, X: Any, *, clean: bool = True) -> ndarray:
 
     clean : as in `SoundNoise`; a model of noisy recordings takes away half of the noise, so its step is doubled.
     """
-    rows = bare(open_source(X) if isinstance(X, str) else X)
+    rows = bare(open_source(X) if isinstance(X, str | Path) else X)
     found: ndarray = model.reconstruct(rows)
     if clean:
         return found
     processor: Any = model.processor_
-    given = [processor._samples(sound, place).reshape(one.samples.shape) for place, (sound, one) in enumerate(zip(rows, found, strict=True))]  # fmt: skip
+    given = [samples.reshape(one.samples.shape) for samples, one in zip(processor._heard(rows), found, strict=True)]
     return objects(
         Sound((2 * one.samples - noisy).clip(-1, 1), one.rate) for one, noisy in zip(found, given, strict=True)
     )
@@ -146,21 +147,29 @@ def denoised(model: BaseAutoencoder, X: Any, *, clean: bool = True) -> ndarray:
 # how good it is -------------------------------------------------------------------------------------------------
 
 
-def with_white_noise(sound: Sound, ratio: float, random: np.random.Generator) -> tuple[Sound, ndarray]:
-    """A sound in white noise at a ratio of signal to noise in decibels, and the noise (T,)."""
+def with_noise(
+    sound: Sound, ratio: float, random: np.random.Generator, recording: ndarray | None = None
+) -> tuple[Sound, ndarray]:
+    """A sound in noise at a ratio of signal to noise in decibels, and the noise (T,): white, or from a recording (N,)."""
     samples = sound.mono().samples
     noise = random.normal(size=len(samples))
-    noise *= math.sqrt(float(np.square(samples, dtype=np.float64).mean()) / np.square(noise).mean()) / 10 ** (ratio / 20)
+    if recording is not None:
+        noise = recording[(random.integers(len(recording)) + np.arange(len(samples))) % len(recording)].astype(float)
+    power = float(np.square(samples, dtype=np.float64).mean()) / max(float(np.square(noise).mean()), 1e-20)
+    noise *= math.sqrt(power) / 10 ** (ratio / 20)
     return Sound(samples + noise.astype(np.float32), sound.rate), noise.astype(np.float32)
 
 
-def gains_of(model: BaseAutoencoder, rows: Sequence[Sound], ratio: float, seed: int, clean: bool = True) -> dict[str, ndarray]:  # fmt: skip
-    """SI-SDR gained by every method on every recording in white noise, in decibels: name -> (N,)."""
+def gains_of(
+    model: BaseAutoencoder, rows: Sequence[Sound], ratio: float, seed: int, *, clean: bool = True, noise: Any = None
+) -> dict[str, ndarray]:
+    """SI-SDR gained by every method on every recording in noise, in decibels: name -> (N,); rows at the model's rate."""
     random = np.random.default_rng(seed)
-    noisy, noise = zip(*(with_white_noise(sound, ratio, random) for sound in rows), strict=True)
+    recording = None if noise is None else recording_of(noise, rows[0].rate)
+    noisy, added = zip(*(with_noise(sound, ratio, random, recording) for sound in rows), strict=True)
     ours = denoised(model, objects(noisy), clean=clean)
     guessed = [noise_floor.noise_power(sound.samples, sound.rate) for sound in noisy]
-    true = [noise_floor.power_of(part, sound.rate) for part, sound in zip(noise, noisy, strict=True)]
+    true = [noise_floor.power_of(part, sound.rate) for part, sound in zip(added, noisy, strict=True)]
     found = {
         "this model": ours,
         "spectral subtraction, estimated noise": map(noise_floor.subtracted, noisy, guessed),
@@ -175,14 +184,16 @@ def gains_of(model: BaseAutoencoder, rows: Sequence[Sound], ratio: float, seed: 
     }  # fmt: skip
 
 
-def assess(model: BaseAutoencoder, held: Source, *, ratio: float = 5.0, seed: int = 0) -> Assessment | None:
-    """SI-SDR gained on held-out clean recordings in white noise, beside simple methods. None: all are silent."""
+def assess(
+    model: BaseAutoencoder, held: Source, *, ratio: float = 5.0, seed: int = 0, noise: Any = None
+) -> Assessment | None:
+    """SI-SDR gained on held-out clean recordings in noise (white, or as recorded), beside simple methods. None: all are silent."""
     processor: Any = model.processor_
     rows = [sound.mono().at(processor.hz) for sound in list(held.rows)[:TRIALS]]
     rows = [sound for sound in rows if float(np.abs(sound.samples).max()) > SILENT]
     if not rows:
         return None
-    gains = gains_of(model, rows, ratio, seed)
+    gains = gains_of(model, rows, ratio, seed, noise=noise)
     means = {"nothing done": 0.0, **{name: float(values.mean()) for name, values in gains.items()}}
     fair = [name for name in means if "estimated" in name]
     best = max(fair, key=lambda name: means[name])
@@ -190,7 +201,7 @@ def assess(model: BaseAutoencoder, held: Source, *, ratio: float = 5.0, seed: in
     error = 1.96 * float(lead.std()) / math.sqrt(len(lead))
     who = "better than" if lead.mean() > error else "no better than" if lead.mean() < -error else "a tie with"
     return Assessment(
-        f"{len(rows)} held-out recordings in white noise at {ratio:g} dB", ("", "SI-SDR gained, dB"),
+        f"{len(rows)} held-out recordings in {'white' if noise is None else 'the recorded'} noise at {ratio:g} dB", ("", "SI-SDR gained, dB"),
         tuple((name, f"{value:+.2f}") for name, value in means.items()),
         f"{who} {best}: {lead.mean():+.2f} dB ± {error:.2f}",
     )  # fmt: skip
@@ -206,7 +217,8 @@ def _told(level: float, ratio: float) -> str:
         return "silent"
     if not math.isfinite(level):
         return "no noise found"
-    return f"noise at {level:.1f} dB of full scale, {'all there is' if ratio == -math.inf else f'{ratio:.1f} dB below the signal'}"  # fmt: skip
+    beside = "nothing else is heard" if ratio == -math.inf else f"{ratio:.1f} dB below the signal"
+    return f"noise at {level:.1f} dB of full scale, {beside}"
 
 
 def exhibits(model: BaseAutoencoder, source: Source, *, clean: bool = True, seed: int = 0) -> Sequence[Exhibit]:
@@ -214,13 +226,14 @@ def exhibits(model: BaseAutoencoder, source: Source, *, clean: bool = True, seed
     processor: Any = model.processor_
     given = [sound.mono().at(processor.hz) for sound in list(source.rows)[:SHOWN]]
     random = np.random.default_rng(seed)
-    noisy = [with_white_noise(sound, 5.0, random)[0] if clean else sound for sound in given]
+    noisy = [with_noise(sound, 5.0, random)[0] if clean else sound for sound in given]
     back = denoised(model, objects(noisy), clean=clean)
     strips = []
     for place, (own, heard, one) in enumerate(zip(given, noisy, back, strict=True)):
         high = loudest(heard)
         shown = ([("clean", own)] if clean else []) + [("noisy", heard), ("denoised", one)]
         name = str(place) if source.keys is None else str(source.keys.iloc[place, 0])
-        strips.append(Strip(f"{name}: {_told(*noise_floor.noise_level(heard))}", tuple(picture_of(s, high) for _, s in shown), tuple(c for c, _ in shown)))  # fmt: skip
+        title = f"{name}: {_told(*noise_floor.noise_level(heard))}"
+        strips.append(Strip(title, tuple(picture_of(s, high) for _, s in shown), tuple(c for c, _ in shown)))
     text = "Time runs to the right, frequency upwards; 70 dB from black to white, the same in all pictures of a line."
     return (Exhibit("Sounds without their noise", text, tuple(strips)),)

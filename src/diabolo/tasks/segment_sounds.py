@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -47,10 +48,10 @@ class SoundSegmenter(TaskModel):
     """Cuts recordings where their codes change, and learns from spliced recordings which changes count.
 
         recordings ──▶ autoencoder ──▶ codes, one every 10 ms
-             └─ pieces of different ones, end to end ──▶ codes around a moment, differences of means ──▶ head ──▶ p(joint)
+             └─ pieces of different ones, end to end ──▶ codes around a moment, changes of means ──▶ head ──▶ p(joint)
 
-    Nobody has to mark a boundary: the joints of splices that `fit` makes itself are known. Where most recordings are at
-    most 2 s long each is one piece; of longer ones stretches are taken. The height of a peak that counts is the one
+    Nobody has to mark a boundary: the joints of splices that `fit` makes itself are known. Where most recordings
+    are at most 2 s long each is one piece; of longer ones stretches are taken. The height of a peak that counts is the one
     of best F1 on splices of recordings that were held out.
 
     Parameters
@@ -120,7 +121,7 @@ class SoundSegmenter(TaskModel):
 
     def _laid_out(self, X: Any, y: Any) -> tuple[Any, Any]:
         """The recordings as a source that says how they are read."""
-        X = open_source(X) if isinstance(X, str) else X
+        X = open_source(X) if isinstance(X, str | Path) else X
         rows = bare(X)
         if isinstance(rows, Stored):
             raise UsageError("splices are made of sounds in memory: give more with --memory, or fewer of them.")
@@ -174,7 +175,7 @@ class SoundSegmenter(TaskModel):
     def segment(self, X: Any) -> list[Segmented]:
         """Where every recording changes; ``novelty`` is the probability of a joint. None in silence."""
         check_is_fitted(self, "models_")
-        rows = bare(open_source(X) if isinstance(X, str) else X)
+        rows = bare(open_source(X) if isinstance(X, str | Path) else X)
         found = []
         for sound in rows:
             track, curve = self._curve(sound)
@@ -226,7 +227,7 @@ class SoundSegmenter(TaskModel):
         sounds = [s.sound for s in self._splices(source.rows, SHOWN, seed)] if short else list(source.rows[:SHOWN])
         found = self.segment(sounds)
         strips = tuple(
-            Strip(f"{len(one.segments)} segments: " + ", ".join(f"{at:.2f}" for at in one.boundaries) + " s", (_drawn(sound, one),))
+            Strip(f"{len(one.segments)} segments, cut at {_times(one)}", (_drawn(sound, one),))
             for sound, one in zip(sounds, found, strict=True)
         )  # fmt: skip
         text = "Time runs to the right, frequency upwards; white lines are boundaries."
@@ -269,6 +270,10 @@ def _f1(pairs: list[tuple[ndarray, ndarray]]) -> float:
     """F1 of boundaries over all recordings."""
     hit, found, true = np.sum([boundary_scores(*pair, TOLERANCE) for pair in pairs], 0)
     return float(2 * hit / max(1, found + true))
+
+
+def _times(found: Segmented) -> str:
+    return (", ".join(f"{at:.2f}" for at in found.boundaries) + " s") if len(found.boundaries) else "no place"
 
 
 def _drawn(sound: Sound, found: Segmented) -> ndarray:

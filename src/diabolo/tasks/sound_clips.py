@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -136,11 +135,11 @@ class SoundMap:
     seconds: float
     edges: ndarray
 
-    def worst(self) -> tuple[float, float, float]:
-        """Where the level is furthest from usual on the whole: seconds of the step, and Hz from and to."""
-        band = int(np.abs(self.strange.mean(0)).argmax())
-        step = int(np.abs(self.strange[:, band]).argmax())
-        return step * self.seconds, float(self.edges[band]), float(self.edges[band + 1])
+    def furthest(self) -> tuple[int, float]:
+        """The band whose mean level is furthest from usual, and how far, in spreads; signed."""
+        means = self.strange.mean(0)
+        band = int(np.abs(means).argmax())
+        return band, float(means[band])
 
 
 def sound_maps(detector: AutoencoderDetector, X: Any) -> list[SoundMap]:
@@ -209,10 +208,7 @@ def _edges(processor: LogMelProcessor) -> ndarray:
 
 
 def describe(found: SoundMap) -> str:
-    """One line on what is strange: 'loudest change 380-440 Hz, +9 spreads'."""
-    at, low, high = found.worst()
-    band = int(np.searchsorted(found.edges, low + 1e-6)) - 1
-    away = float(found.strange.mean(0)[max(0, min(band, found.strange.shape[1] - 1))])
-    if not math.isfinite(away):
-        return ""
+    """One line on what is strange: '380-440 Hz louder by 9.1 spreads'."""
+    band, away = found.furthest()
+    low, high = found.edges[band : band + 2]
     return f"{low:.0f}-{high:.0f} Hz {'louder' if away > 0 else 'softer'} by {abs(away):.1f} spreads"

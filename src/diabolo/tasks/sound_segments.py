@@ -13,7 +13,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from scipy.ndimage import correlate1d
 
-from ..core.errors import ModelError, UsageError, out_of_range
+from ..core.errors import ModelError, out_of_range
 from ..data import Source
 from ..data.record import objects
 from ..data.sound import Sound
@@ -141,7 +141,8 @@ def track_of(model: Any, sound: Sound) -> Track:
     reader.processor_ = fine
     samples = fine._samples(sound, 0)
     seconds = len(samples) / fine.hz
-    return Track(np.concatenate(list(_codes(reader, samples))), min(fine.window_seconds, seconds) / 2, fine.stride * fine.step_seconds, seconds)
+    codes = np.concatenate(list(_codes(reader, samples)))
+    return Track(codes, min(fine.window_seconds, seconds) / 2, fine.stride * fine.step_seconds, seconds)
 
 
 def _codes(reader: Any, samples: ndarray) -> Iterator[ndarray]:
