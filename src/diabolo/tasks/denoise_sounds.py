@@ -91,13 +91,13 @@ class SoundNoise:
             return Spec("background", low=self.low, high=self.high)
         return Spec("background", low=0.0, high=0.0, twice=True)
 
-    def armed(self, model: BaseAutoencoder, rate: int) -> Callable[[], None]:
+    def armed(self, model: BaseAutoencoder, rate: int) -> Callable[[], Any]:
         """Give a model that is about to be fitted the recordings of noise; what comes back takes them away again."""
         if self.noise is None:
             return lambda: None
-        spec = Spec.of(vars(model)["corruption"])
-        given, vars(model)["corruption"] = spec, spec.with_defaults(recording=recording_of(self.noise, rate))
-        return lambda: vars(model).update(corruption=given)
+        given = model.get_params(deep=False)["corruption"]
+        model.set_params(corruption=Spec.of(given).with_defaults(recording=recording_of(self.noise, rate)))
+        return lambda: model.set_params(corruption=given)
 
 
 def recording_of(noise: Any, rate: int) -> ndarray:
@@ -150,7 +150,7 @@ def denoised(model: BaseAutoencoder, X: Any, *, clean: bool = True) -> ndarray:
 def with_noise(
     sound: Sound, ratio: float, random: np.random.Generator, recording: ndarray | None = None
 ) -> tuple[Sound, ndarray]:
-    """A sound in noise at a ratio of signal to noise in decibels, and the noise (T,): white, or from a recording (N,)."""
+    """A sound in noise at a ratio in decibels, and the noise (T,): white, or a stretch of a recording (N,)."""
     samples = sound.mono().samples
     noise = random.normal(size=len(samples))
     if recording is not None:
@@ -163,31 +163,38 @@ def with_noise(
 def gains_of(
     model: BaseAutoencoder, rows: Sequence[Sound], ratio: float, seed: int, *, clean: bool = True, noise: Any = None
 ) -> dict[str, ndarray]:
-    """SI-SDR gained by every method on every recording in noise, in decibels: name -> (N,); rows at the model's rate."""
+    """SI-SDR gained by every method on every recording in noise, in decibels: name -> (N,).
+
+    rows : clean, of one channel, at the model's rate.
+    """
     random = np.random.default_rng(seed)
     recording = None if noise is None else recording_of(noise, rows[0].rate)
     noisy, added = zip(*(with_noise(sound, ratio, random, recording) for sound in rows), strict=True)
-    ours = denoised(model, objects(noisy), clean=clean)
     guessed = [noise_floor.noise_power(sound.samples, sound.rate) for sound in noisy]
     true = [noise_floor.power_of(part, sound.rate) for part, sound in zip(added, noisy, strict=True)]
-    found = {
-        "this model": ours,
-        "spectral subtraction, estimated noise": map(noise_floor.subtracted, noisy, guessed),
-        "Wiener filter, estimated noise": map(noise_floor.wiener, noisy, guessed),
-        "Wiener filter, true noise spectrum": map(noise_floor.wiener, noisy, true),
-        "ideal ratio mask (knows the clean sound)": map(noise_floor.ratio_mask, noisy, rows),
+    found: dict[str, list[Sound]] = {
+        "this model": list(denoised(model, objects(noisy), clean=clean)),
+        "spectral subtraction, estimated noise": list(map(noise_floor.subtracted, noisy, guessed)),
+        "Wiener filter, estimated noise": list(map(noise_floor.wiener, noisy, guessed)),
+        "Wiener filter, true noise spectrum": list(map(noise_floor.wiener, noisy, true)),
+        "ideal ratio mask (knows the clean sound)": list(map(noise_floor.ratio_mask, noisy, rows)),
     }
-    before = [si_sdr(sound.mono().samples, heard.samples) for sound, heard in zip(rows, noisy, strict=True)]
-    return {
-        name: np.array([si_sdr(s.mono().samples, one.samples) - b for s, one, b in zip(rows, made, before, strict=True)])
-        for name, made in found.items()
-    }  # fmt: skip
+    before = _quality(rows, noisy)
+    return {name: _quality(rows, made) - before for name, made in found.items()}
+
+
+def _quality(rows: Sequence[Sound], heard: Sequence[Sound]) -> ndarray:
+    """SI-SDR of every recording (N,)."""
+    return np.array([si_sdr(one.samples, other.samples) for one, other in zip(rows, heard, strict=True)])
 
 
 def assess(
     model: BaseAutoencoder, held: Source, *, ratio: float = 5.0, seed: int = 0, noise: Any = None
 ) -> Assessment | None:
-    """SI-SDR gained on held-out clean recordings in noise (white, or as recorded), beside simple methods. None: all are silent."""
+    """SI-SDR gained on held-out clean recordings in noise, white or as recorded, beside simple methods.
+
+    None: all are silent.
+    """
     processor: Any = model.processor_
     rows = [sound.mono().at(processor.hz) for sound in list(held.rows)[:TRIALS]]
     rows = [sound for sound in rows if float(np.abs(sound.samples).max()) > SILENT]
@@ -200,11 +207,13 @@ def assess(
     lead = gains["this model"] - gains[best]
     error = 1.96 * float(lead.std()) / math.sqrt(len(lead))
     who = "better than" if lead.mean() > error else "no better than" if lead.mean() < -error else "a tie with"
+    kind = "white" if noise is None else "recorded"
     return Assessment(
-        f"{len(rows)} held-out recordings in {'white' if noise is None else 'the recorded'} noise at {ratio:g} dB", ("", "SI-SDR gained, dB"),
+        f"{len(rows)} held-out recordings in {kind} noise at {ratio:g} dB",
+        ("", "SI-SDR gained, dB"),
         tuple((name, f"{value:+.2f}") for name, value in means.items()),
         f"{who} {best}: {lead.mean():+.2f} dB ± {error:.2f}",
-    )  # fmt: skip
+    )
 
 
 def levels(rows: Sequence[Sound]) -> list[str]:

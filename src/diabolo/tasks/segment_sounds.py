@@ -50,9 +50,9 @@ class SoundSegmenter(TaskModel):
         recordings ──▶ autoencoder ──▶ codes, one every 10 ms
              └─ pieces of different ones, end to end ──▶ codes around a moment, changes of means ──▶ head ──▶ p(joint)
 
-    Nobody has to mark a boundary: the joints of splices that `fit` makes itself are known. Where most recordings
-    are at most 2 s long each is one piece; of longer ones stretches are taken. The height of a peak that counts is the one
-    of best F1 on splices of recordings that were held out.
+    Nobody has to mark a boundary: the joints of splices that `fit` makes itself are known. Where most recordings are at
+    most 2 s long each is one piece; of longer ones stretches are taken. The height of a peak that counts is the one of
+    best F1 on splices of recordings that were held out.
 
     Parameters
     ----------

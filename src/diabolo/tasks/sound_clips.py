@@ -157,10 +157,11 @@ def sound_maps(detector: AutoencoderDetector, X: Any) -> list[SoundMap]:
     first = np.rint(start / processor.step_seconds).astype(np.int64)
     counts = [processor.rows_of(length) for length in processor._lengths(rows)]
     edges = _edges(processor)
-    return [
-        SoundMap(*_laid(layers[number == clip], first[number == clip], count), processor.step_seconds, edges)
-        for clip, count in enumerate(counts)
-    ]  # fmt: skip
+    maps = []
+    for clip, count in enumerate(counts):
+        level, expected, strange, rebuilt = _laid(layers[number == clip], first[number == clip], count)
+        maps.append(SoundMap(level, expected, strange, rebuilt, processor.step_seconds, edges))
+    return maps
 
 
 def bands(detector: AutoencoderDetector, X: Any) -> list[str]:

@@ -25,10 +25,10 @@ class SoundDenoiser(TaskModel):
         clean ──(+ noise at a random ratio)──▶ STFT ──log──▶ code of every frame ──▶ gains in (0, 1) ──(×)──▶ ISTFT
                                                  └─────────────────────────────────────────────────────┘
 
-    Learns from clean recordings, to which noise is added, or (``clean=False``) from noisy ones alone: as much noise again
-    is added to them, and half of what is heard then is what they hold. Nothing is made up; the phase stays. Windows
-    of half a second are cross-faded, so there are no seams. Sounds come back at the rate of training, mixed to one
-    channel, as long and as loud as they were; silence stays silence.
+    Learns from clean recordings, to which noise is added, or (``clean=False``) from noisy ones alone: as much noise
+    again is added to them, and half of the noise in the sum is what they hold. Nothing is made up; the phase stays.
+    Windows of half a second are cross-faded, so there are no seams. Sounds come back at the rate of training, mixed to
+    one channel, as long as they were; silence stays silence.
 
     Parameters
     ----------
@@ -43,8 +43,8 @@ class SoundDenoiser(TaskModel):
     Raises `DataError` for rows that are no sounds, or all silent; `UsageError` for parameters out of range and for
     sounds that stay on disk.
 
-    Reference: Lu, Tsao, Matsuda & Hori (2013), "Speech enhancement based on deep denoising autoencoder"; Moran, Schmidt,
-    Zhong & Coady (2020), "Noisier2Noise: learning to denoise from unpaired noisy data".
+    Reference: Lu, Tsao, Matsuda & Hori (2013), "Speech enhancement based on deep denoising autoencoder"; Moran,
+    Schmidt, Zhong & Coady (2020), "Noisier2Noise: learning to denoise from unpaired noisy data".
 
     >>> import numpy as np
     >>> from diabolo import Trainer
@@ -100,9 +100,8 @@ class SoundDenoiser(TaskModel):
     def _base(self) -> BaseAutoencoder:
         made = super()._base()
         if "corruption" not in made.get_params(deep=False):
-            raise out_of_range(
-                "autoencoder", "one that takes a corruption, such as model 'denoising'", type(made).__name__
-            )
+            allowed = "one that takes a corruption, such as model 'denoising'"
+            raise out_of_range("autoencoder", allowed, type(made).__name__)
         if vars(made)["corruption"] in (None, "noise"):
             made.set_params(corruption=self._way().corruption())
         return made
