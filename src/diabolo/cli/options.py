@@ -41,7 +41,9 @@ AsOpt = Annotated[
 TargetOpt = Annotated[
     str | None,
     typer.Option(
-        "--target", help="Column or array of labels: never an input; 'none': there are none.", rich_help_panel=DATA
+        "--target",
+        help="Column or array of labels, folder of label pictures: never an input; 'none': there are none.",
+        rich_help_panel=DATA,
     ),
 ]
 KeyOpt = Annotated[

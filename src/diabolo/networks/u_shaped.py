@@ -132,12 +132,18 @@ class _Pair(nn.Module):
 
 
 class UShapedEncoder(Encoder, Uncompressed):
-    """(B, *P, C) to (B, *P, F), for any number of positions."""
+    """(B, *P, C) to (B, *P, F), for any number of positions.
+
+    ``multiple``: what is moved by so many positions comes out moved. ``reach``: how far, at most, an output position
+    looks, the head included.
+    """
 
     def __init__(self, net: UShaped, grid: Shape, features: int) -> None:
         super().__init__()
         self.rows, dims, depth = _Grid(net, grid), len(grid) - 1, net.depth
-        total = net.blocks * (2 * depth + 1)
+        total, half = net.blocks * (2 * depth + 1), net.kernel // 2
+        self.multiple = 2**depth
+        self.reach = 3 * half + 2 * half * net.blocks * (3 * 2**depth - 2) + 2 * (2**depth - 1)
         widths = [net.width * 2**level for level in range(depth + 1)]
 
         def pairs(width: int) -> nn.Sequential:
