@@ -30,13 +30,16 @@ def gone(shape: tuple[int, ...], share: float = 0.3, seed: int = 1) -> np.ndarra
     return np.random.default_rng(seed).random(shape) < share
 
 
-def quick(**params: Any) -> Inpainter:
-    return Inpainter(**{"mask": "pixels", "trainer": Trainer(epochs=2), "random_state": 0, **params})
+def quick(epochs: int = 2, **params: Any) -> Inpainter:
+    """A small network, trained briefly."""
+    small = Autoencoder(8, network="u-shaped(width=8, depth=1)", loss="squared")
+    trainer = Trainer(epochs=epochs, batch_size=16, optimizer="adamw", lr=5e-3)
+    return Inpainter(**{"autoencoder": small, "mask": "pixels", "trainer": trainer, "random_state": 0, **params})
 
 
 @pytest.fixture(scope="module")
 def trained() -> Inpainter:
-    return quick(share=0.3, trainer=Trainer(epochs=20, batch_size=16)).fit(waves(160))
+    return quick(30, share=0.3).fit(waves(160))
 
 
 def test_better_than_linear_on_pictures_it_has_not_seen(trained: Inpainter) -> None:
@@ -83,7 +86,7 @@ def test_bytes_come_back_as_bytes_and_lists_as_lists(trained: Inpainter) -> None
 def test_damaged_pictures_alone_teach_it() -> None:
     truth, missing = waves(160), gone((160, 32, 32))
     damaged = np.where(missing, np.nan, truth)
-    model = quick(mask="auto", trainer=Trainer(epochs=20)).fit(damaged)
+    model = quick(30, mask="auto").fit(damaged)
     assert model.facts_["mask"] == "others"
     filled = model.transform(damaged)
     each = zip(truth[:24], missing[:24], strict=True)
