@@ -53,6 +53,7 @@ _HOME = {
     "AutoencoderGenerator": "tasks.generate",
     "AutoencoderImputer": "tasks.impute",
     "Inpainter": "tasks.inpaint",
+    "Segmenter": "tasks.segment",
     "load": "estimators.saving",
     "Trainer": "train",
     "Device": "train",

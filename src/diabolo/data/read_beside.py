@@ -16,15 +16,18 @@ from .recognise import IMAGE_SUFFIXES
 from .record import Source
 from .stored import Stored
 
+ABSENT = -1
+"""At every pixel of a picture that has no companion."""
 _WHOLE = {"1", "L", "P", "I", "I;16", "I;16B", "I;16L"}
 
 
-def pictures_beside(source: Source, where: str | Path) -> Any:
+def pictures_beside(source: Source, where: str | Path, *, partial: bool = False) -> Any:
     """One value a pixel for every picture of a source: (N, H, W), or a list where pictures differ in size.
 
     where : a folder or archive of pictures named as those of the source (whatever their suffix), one picture for all,
         an array .npy (N, H, W) or (H, W). Of pictures with a palette the indices are taken, of grey ones the levels;
         of coloured ones 1 where they are not black. Where a picture was resized on reading, its companion is too.
+    partial : a picture may be without companion, as long as one has; it gets -1 at every pixel.
 
     Raises `DataError` naming a picture without companion or one of another shape, `UsageError` where names are unknown.
     """
@@ -46,9 +49,17 @@ def pictures_beside(source: Source, where: str | Path) -> Any:
         for name, size in zip(names, sizes, strict=True):
             key = PurePosixPath(name).with_suffix("")
             other = found.get(key.as_posix(), stems.get(key.name))
+            if other is None and partial:
+                made.append(np.full(size, ABSENT, np.int16))
+                continue
             if other is None:
                 raise DataError(f"{path.name} holds no picture for {name} (a file {key.name}.png, say).")
             made.append(_fitted(_values(other, files.read(other)), size, other))
+    absent = sum(bool((held == ABSENT).all()) for held in made)
+    if absent == len(made):
+        raise DataError(f"{path.name} holds no picture named as one of {source.origin} (such as {names[0]}).")
+    if absent:
+        source.notes.append(f"{absent} of {len(made)} pictures have no companion in {path.name}")
     return _together(made)
 
 
@@ -109,9 +120,8 @@ def _values(name: str, data: bytes) -> ndarray:
         values = np.asarray(picture)
         return values.astype(np.uint8) if values.dtype == bool else values
     colours = np.asarray(picture.convert("RGB"))
-    if (colours == colours[..., :1]).all():
-        return colours[..., 0]
-    return colours.any(-1).astype(np.uint8)
+    grey = bool((colours == colours[..., :1]).all())
+    return np.asarray(colours[..., 0] if grey else colours.any(-1).astype(np.uint8))
 
 
 def _alpha(name: str, data: bytes) -> ndarray:

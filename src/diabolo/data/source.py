@@ -121,7 +121,7 @@ def open(
     else:
         source = _open_object(path, options)
     source = _as_asked(source, options)
-    return source if labels_at is None else replace(source, target=pictures_beside(source, labels_at))
+    return source if labels_at is None else replace(source, target=pictures_beside(source, labels_at, partial=True))
 
 
 def _label_pictures(path: Any, target: str | None) -> Path | None:

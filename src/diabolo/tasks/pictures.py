@@ -127,6 +127,8 @@ def _masks(missing: Any, pictures: Sequence[ndarray]) -> list[ndarray]:
     for number, (mask, picture) in enumerate(zip(masks, pictures, strict=True)):
         if mask.shape != picture.shape[:2]:
             raise DataError(f"mask {number} has shape {mask.shape}, its picture {picture.shape[:2]}; make them equal.")
+        if mask.dtype.kind in "if" and (mask < 0).any():
+            raise DataError(f"picture {number} has no mask; give one for each (all black: nothing is missing).")
     return [mask != 0 for mask in masks]
 
 
