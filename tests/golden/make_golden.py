@@ -60,6 +60,8 @@ ANSWERS: dict[str, Callable[[Any, np.ndarray], Any]] = {
     "detect": lambda model, X: model.score_samples(X),
     "generate": lambda model, X: model.sample(3, random_state=0),
     "impute": lambda model, X: model.transform(np.where(X > 15, np.nan, X)),
+    "inpaint": lambda model, X: model.transform(np.where(X > 0.7, np.nan, X)),
+    "segment": lambda model, X: model.predict_proba(X),
     "select": lambda model, X: model.get_support(),
 }
 """What is kept of a model of each task."""
@@ -76,6 +78,8 @@ def task(name: str) -> Any:
         "detect": {"autoencoder": Autoencoder(2, hidden=(4,)), "folds": 1},
         "generate": {"autoencoder": VAE(2, hidden=(4,))},
         "impute": {"autoencoder": Autoencoder(2, hidden=(4,)), "members": 1},
+        "inpaint": {"autoencoder": Autoencoder(2, network="u-shaped(width=2, depth=1)", loss="squared"), "tile": 8},
+        "segment": {"autoencoder": Autoencoder(2, network="u-shaped(width=2, depth=1)"), "tile": 8},
         "select": {"n_features": 2},
     }
     made: Any = lookup("task", name)(**special[name], trainer=Trainer(epochs=2, batch_size=8), random_state=0)
