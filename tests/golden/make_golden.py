@@ -45,15 +45,18 @@ def models() -> dict[str, Any]:
 
 
 def rows(name: str) -> np.ndarray:
-    """24 rows of 5 numbers far from unit scale, or of 5 counts, or 24 pictures of 6 x 5."""
+    """24 rows of 5 numbers far from unit scale, or of 5 counts, or 24 pictures of 6 x 5 (of 8 x 8 for tasks)."""
     random = np.random.default_rng(0)
     if name == "conv":
         return random.integers(0, 256, (24, 6, 5), dtype=np.uint8)
+    if name in PICTURES:
+        return random.random((24, 8, 8)).astype("float32")
     if name == "count-vae":
         return random.poisson(4.0, (24, 5)).astype("float32")
     return (random.normal(size=(24, 5)) * 10 + 3).astype("float32")
 
 
+PICTURES = ("inpaint", "segment")
 ANSWERS: dict[str, Callable[[Any, np.ndarray], Any]] = {
     "augment": lambda model, X: model.sample(3, y=1, random_state=0),
     "cluster": lambda model, X: model.predict_proba(X),
@@ -94,7 +97,8 @@ def main() -> None:
         if folder.exists():
             continue
         X = rows(name)
-        fitted = task(name).fit(X, (X[:, 0] > 3).astype(int)) if name == "augment" else task(name).fit(X)
+        y = {"augment": X.reshape(len(X), -1)[:, 0] > 3, "segment": X > 0.5}.get(name)
+        fitted = task(name).fit(X) if y is None else task(name).fit(X, y.astype(int))
         fitted.save(folder)
         np.save(folder / "rows.npy", X)
         np.save(folder / "answer.npy", answer(fitted, X))
