@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 
 from diabolo import Autoencoder, Segmenter, Trainer, load
 from diabolo.core import make
@@ -70,6 +71,16 @@ def test_the_encoder_starts_where_pre_training_left_it() -> None:
     weights, started = before.module_.encoder.state_dict(), told.module_.encoder.state_dict()
     assert all(torch.equal(weights[name], started[name]) for name in weights)
     assert told.module_.decoder.head[-1].weight.shape[0] == 2  # the head is a new one
+
+
+def test_a_fitted_autoencoder_is_the_start_and_is_not_trained_again(trained: Segmenter) -> None:
+    X, y = stripes(8)
+    before = {name: held.clone() for name, held in trained.autoencoder_.module_.state_dict().items()}
+    model = clone(quick(autoencoder=trained.autoencoder_)).fit(X, y)
+    assert model.autoencoder_ is trained.autoencoder_
+    assert all(torch.equal(held, before[name]) for name, held in model.autoencoder_.module_.state_dict().items())
+    with pytest.raises(UsageError, match=r"fitted to pictures of 1 channels, these have 3"):
+        quick(autoencoder=trained.autoencoder_).fit(np.stack([X] * 3, -1), y)
 
 
 def test_what_is_not_known_or_ignored_is_not_learnt() -> None:

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from ..core import Batch, Spec, register
-from ..core.errors import DataError, out_of_range
+from ..core.errors import DataError, UsageError, out_of_range
 from ..data import Source
 from ..data.process_holed import HoledImage
 from ..data.process_labelled import UNKNOWN, LabelledImage
@@ -48,11 +48,13 @@ class Segmenter(TaskModel):
 
     Parameters
     ----------
-    autoencoder : an `Autoencoder` with network "u-shaped", not fitted; None: one of width 24 and depth 3.
+    autoencoder : an `Autoencoder` with network "u-shaped". Not fitted: it is pre-trained first. Fitted (that of another
+        `Segmenter` or of an `Inpainter`, ``model.autoencoder_``): its weights are the start, there is no pre-training.
+        None: one of width 24 and depth 3.
     pretrain : False: the same network from random weights; what pre-training is worth is the difference.
     ignore : a label that says nothing, such as 255 at the seams of objects; None: none but -1.
     tile : side of the tiles it learns from, in pixels, int >= 8; smaller pictures are learnt from whole.
-    trainer : of both, with epochs "auto" about 600 steps of pre-training and 400 of teaching.
+    trainer : of teaching, and of pre-training where the autoencoder has none; epochs "auto": about 400 and 600 steps.
     random_state : seed.
 
     Raises `DataError` for rows that are no pictures, labels of another size, and fewer than two classes.
@@ -91,12 +93,34 @@ class Segmenter(TaskModel):
         """Pre-train on all pictures, then learn the classes of pixels from those that have labels."""
         self._begin()
         held, labels, seed = self._given(X, y)
-        start: BaseAutoencoder | None = None
-        if self.pretrain:
+        start = self._start()
+        if start is not None:
+            self.models_["autoencoder"] = start
+        elif self.pretrain:
             start = self._fitted("autoencoder", self._base(), self._unlabelled(held, seed))
         told = _Taught.of(self._base(), len(self.facts_["classes"]), start)
+        told.trainer = self.trainer
         self._fitted("segmenter", told, self._labelled(held, labels, seed))
         return self
+
+    def __sklearn_clone__(self) -> Self:
+        """A clone keeps a fitted autoencoder: it is what the next fit starts from."""
+        made: Self = super().__sklearn_clone__()
+        made.autoencoder = self.autoencoder if "module_" in vars(self.autoencoder or self) else made.autoencoder
+        return made
+
+    def _start(self) -> BaseAutoencoder | None:
+        """The autoencoder to start from, if it was given fitted. Raises `UsageError` for one of other pictures."""
+        given = self.autoencoder
+        if given is None or "module_" not in vars(given) or not self.pretrain:
+            return None
+        wanted = self.facts_["channels"] + 1
+        if given.processor_.shape[-1] != wanted:
+            raise UsageError(
+                f"the autoencoder was fitted to pictures of {given.processor_.shape[-1] - 1} channels, these have "
+                f"{wanted - 1}; take that of an Inpainter or Segmenter of such pictures."
+            )
+        return given
 
     def plan(self, X: Any, y: Any = None) -> Self:
         self._begin()
