@@ -123,9 +123,12 @@ def report(model: ModelArg, data: DataArg, out: OutOpt, reading: Reading, force:
 
     check_out(out, force=force, suffixes=(".html",))
     task, fitted = load(model), autoencoder(model)
-    source = read(data, model=fitted, **reading)
-    own = read(data, **{**reading, "allow_missing": True}) if _any_size(task) else source
-    exhibits = of_task(task, own) if isinstance(task, TaskModel) else []
+    if isinstance(task, TaskModel) and task._any_size:
+        whole = read(data, **{**reading, "allow_missing": True})
+        exhibits, source = of_task(task, whole), task.inner_rows(whole)
+    else:
+        source = read(data, model=fitted, **reading)
+        exhibits = of_task(task, source) if isinstance(task, TaskModel) else []
     fitted, source = plain(fitted, source)
     held = fitted.metrics_.get("comparison")
     comparison = Comparison.from_dict(held) if held is not None else None
@@ -134,20 +137,10 @@ def report(model: ModelArg, data: DataArg, out: OutOpt, reading: Reading, force:
         warnings.filterwarnings("ignore", "X has feature names")  # read by name already, from a file
         findings = examine(fitted, source, comparison=comparison)
         write_report(
-            fitted, source.rows, out, comparison=comparison, labels=_classes(source.target), findings=findings,
+            fitted, source.rows, out, comparison=comparison, labels=source.target, findings=findings,
             exhibits=exhibits, title=title,
         )  # fmt: skip
     tell(f"report -> {out}")
-
-
-def _any_size(task: Any) -> bool:
-    """Whether a task takes pictures as they are, whatever the size its autoencoder learnt from."""
-    return bool(getattr(type(task), "_any_size", False))
-
-
-def _classes(target: Any) -> Any:
-    """Labels of rows, for the map of codes; a label of every pixel is none."""
-    return target if target is None or target.ndim == 1 else None
 
 
 @reads_data

@@ -207,6 +207,10 @@ class Inpainter(TransformerMixin, TaskModel):
             x = with_guess(values, known)
             return pictures.over(said, module.encoder, x, tuple(self.facts_["tile"]))  # type: ignore[arg-type]
 
+    def inner_rows(self, source: Source) -> Source:
+        """The middle tile of every picture."""
+        return pictures.middles(source, self.facts_, self.missing_value)
+
     # judging and showing ------------------------------------------------------------------------------------
 
     def assess(self, learn: Source, held: Source, *, seed: int = 0) -> Assessment | None:

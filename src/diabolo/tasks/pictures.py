@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -180,6 +180,21 @@ def places(shapes: Sequence[tuple[int, ...]], tile: tuple[int, int], seed: int) 
         spots = [draw.integers(room + 1, size=int(wanted[number])).tolist() for room in rest]
         found += [(number, top, left) for top, left in zip(*spots, strict=True)]
     return found
+
+
+def middles(source: Any, facts: Mapping[str, Any], value: Any = None) -> Source:
+    """The middle tile of every picture, values in [0, 1]: what an autoencoder of tiles can be shown in a report."""
+    held = taken(source, None, value, facts["channels"])
+    ends, made = (facts["range"][0], facts["range"][1]), []
+    for picture, known in zip(held.pictures, held.known, strict=True):
+        top, left = (max(0, (has - side) // 2) for has, side in zip(picture.shape, facts["tile"], strict=False))
+        spot = (slice(top, top + facts["tile"][0]), slice(left, left + facts["tile"][1]))
+        made.append(scaled(picture[spot], known[spot], ends))
+    whole = [tile for tile in made if tile.shape[:2] == tuple(facts["tile"])]
+    if not whole:
+        raise DataError(f"these pictures are smaller than the tiles of {facts['tile']} pixels the model learnt from.")
+    rows = np.stack(whole)
+    return Source(rows[..., 0] if rows.shape[-1] == 1 else rows, "array", origin=getattr(source, "origin", ""))
 
 
 # going over whole pictures ----------------------------------------------------------------------------------

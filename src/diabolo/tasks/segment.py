@@ -257,6 +257,10 @@ class Segmenter(TaskModel):
                 made.append(pictures.over(said, module.encoder, x, tuple(self.facts_["tile"]))[0].numpy())  # type: ignore[arg-type]
         return made
 
+    def inner_rows(self, source: Source) -> Source:
+        """The middle tile of every picture."""
+        return pictures.middles(source, self.facts_)
+
     # judging and showing ------------------------------------------------------------------------------------
 
     def assess(self, learn: Source, held: Source, *, seed: int = 0) -> Assessment | None:
