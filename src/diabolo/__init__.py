@@ -52,6 +52,8 @@ _HOME = {
     "AutoencoderClusterer": "tasks.cluster",
     "AutoencoderGenerator": "tasks.generate",
     "AutoencoderImputer": "tasks.impute",
+    "Inpainter": "tasks.inpaint",
+    "Segmenter": "tasks.segment",
     "load": "estimators.saving",
     "Trainer": "train",
     "Device": "train",
