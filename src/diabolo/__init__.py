@@ -54,6 +54,8 @@ _HOME = {
     "AutoencoderImputer": "tasks.impute",
     "Inpainter": "tasks.inpaint",
     "Segmenter": "tasks.segment",
+    "SoundDenoiser": "tasks.sound_denoiser",
+    "SoundSegmenter": "tasks.segment_sounds",
     "load": "estimators.saving",
     "Trainer": "train",
     "Device": "train",

@@ -155,7 +155,9 @@ def test_it_is_judged_beside_simple_methods_and_shown(detector: AutoencoderDetec
     assert found is not None and found.rows[0][0] == "this model" and "Faults made" in found.title
     names = [line[0].strip() for line in found.rows]
     assert {"spectrum rebuilt alone", "codes alone", "Mahalanobis on log-mel levels"} <= set(names)
-    labelled = Source(objects([*held.rows, *machine(2, 3, tone=0.1)]), "audio", target=np.array(["ok"] * 6 + ["bad"] * 2))
+    labelled = Source(
+        objects([*held.rows, *machine(2, 3, tone=0.1)]), "audio", target=np.array(["ok"] * 6 + ["bad"] * 2)
+    )
     judged = detector.assess(held, labelled)
     assert judged is not None and "class 'bad'" in judged.title and float(judged.rows[0][1]) > 0.9
     (shown,) = detector.exhibits(labelled)
@@ -164,7 +166,9 @@ def test_it_is_judged_beside_simple_methods_and_shown(detector: AutoencoderDetec
 
 
 def test_detectors_of_other_data_have_no_recordings() -> None:
-    table = AutoencoderDetector(trainer=Trainer(epochs=2), random_state=0).fit(np.random.default_rng(0).normal(size=(40, 3)))
+    table = AutoencoderDetector(trainer=Trainer(epochs=2), random_state=0).fit(
+        np.random.default_rng(0).normal(size=(40, 3))
+    )
     with pytest.raises(UsageError, match="only recordings of sound are judged clip by clip"):
         clips.judged_clips(table, np.zeros((2, 3)))
     assert table.exhibits(Source(np.zeros((2, 3)), "array")) == ()

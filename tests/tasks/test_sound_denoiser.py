@@ -36,7 +36,9 @@ def noisy(rows: np.ndarray, ratio: float, seed: int = 9, recording: np.ndarray |
 
 
 def gained(rows: np.ndarray, heard: np.ndarray, made: np.ndarray) -> float:
-    gain = [si_sdr(s.samples, m.samples) - si_sdr(s.samples, h.samples) for s, h, m in zip(rows, heard, made, strict=True)]
+    gain = [
+        si_sdr(s.samples, m.samples) - si_sdr(s.samples, h.samples) for s, h, m in zip(rows, heard, made, strict=True)
+    ]
     return float(np.mean(gain))
 
 

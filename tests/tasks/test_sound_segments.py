@@ -61,7 +61,9 @@ def test_differences_told_to_the_head_are_those_of_means() -> None:
         assert told[40, -4 + place] == pytest.approx(np.linalg.norm(by_hand))
 
 
-@pytest.mark.parametrize("processor", ["log-mel(window=0.1, mels=8)", "audio(window=0.1)", "log-mel(window=0.2, pool=4, mels=8)"])
+@pytest.mark.parametrize(
+    "processor", ["log-mel(window=0.1, mels=8)", "audio(window=0.1)", "log-mel(window=0.2, pool=4, mels=8)"]
+)
 def test_stretches_have_no_edges(processor: str, monkeypatch: pytest.MonkeyPatch) -> None:
     noise = Sound(np.random.default_rng(0).normal(size=9 * RATE).astype(np.float32) * 0.1, RATE)
     inner = Autoencoder(3, network="dense", hidden=(8,), trainer=Trainer(epochs=1), random_state=0)
@@ -84,7 +86,9 @@ def test_a_boundary_is_hit_once(found: list[float], true: list[float], hits: int
 def test_joints_of_tones_it_has_not_heard_are_found(model: SoundSegmenter) -> None:
     tried = spliced(tones(20, 5), 10, 4, RATE, seed=1)
     cuts = model.segment([one.sound for one in tried])
-    hit, found, true = np.sum([cut.boundary_scores(a.boundaries, b.joints) for a, b in zip(cuts, tried, strict=True)], 0)
+    hit, found, true = np.sum(
+        [cut.boundary_scores(a.boundaries, b.joints) for a, b in zip(cuts, tried, strict=True)], 0
+    )
     assert 2 * hit / (found + true) > 0.8
     for one, splice in zip(cuts, tried, strict=True):
         assert one.segments[0, 0] == 0 and one.segments[-1, 1] == pytest.approx(splice.sound.seconds)

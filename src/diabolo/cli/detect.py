@@ -31,7 +31,14 @@ AgainstOpt = Annotated[
     typer.Option("--against", help="Has DATA drifted from this file? Any model will do; nothing needs to be written."),
 ]
 StepsOpt = Annotated[
-    bool, typer.Option("--steps", help="Of series and sounds: a line for every step, in place of every window.")
+    bool,
+    typer.Option(
+        "--steps", help="Of series, sounds, videos: a line for every step or frame, in place of every window."
+    ),
+]
+MapsOpt = Annotated[
+    Path | None,
+    typer.Option("--maps", help="Of pictures, videos, sounds: a folder for pictures of what is strange, in colour."),
 ]
 ClipsOpt = Annotated[
     bool, typer.Option("--clips", help="Of sounds: a line for every recording, in place of every window.")
@@ -49,13 +56,15 @@ def detect(
     contamination: ContaminationOpt = None,
     steps: StepsOpt = False,
     clips: ClipsOpt = False,
+    maps: MapsOpt = None,
     against: AgainstOpt = None,
     json_: JsonOpt = False,
     force: ForceOpt = False,
 ) -> None:
-    """Write for every row of DATA (every window, of series and sounds): score (higher is worse), p_value, anomaly
-    and its reasons, the three columns that contribute most. With --clips every recording of sound gets one line, and
-    the band that is furthest from usual. With --against: print whether DATA has drifted.
+    """Write for every row of DATA (every window, of series, sounds and videos): score (higher is worse), p_value,
+    anomaly and its reasons, the three columns that contribute most; of pictures and videos where they are strangest.
+    With --clips every recording of sound gets one line, and the band that is furthest from usual. With --against:
+    print whether DATA has drifted.
 
     The anomalies are those of a false-discovery rate of --alpha among all rows of DATA; a model that was given a
     contamination decides by it.
@@ -64,6 +73,8 @@ def detect(
 
     if out is None and against is None:
         raise UsageError("detect writes anomalies to --out FILE, or prints drift from --against REFERENCE; give one.")
+    if maps is not None and out is None:
+        raise UsageError("--maps draws what --out names: give both.")
     if json_ and against is None:
         raise UsageError("--json prints drift: it goes with --against REFERENCE.")
     if alpha is not None and not 0 < alpha < 1:
@@ -71,7 +82,7 @@ def detect(
     if contamination is not None and not 0 <= contamination < 0.5:
         raise out_of_range("--contamination", "a share in [0, 0.5)", contamination)
     if out is not None:
-        _anomalies(model, data, reading, out, alpha, contamination, _lines(steps, clips), force)
+        _anomalies(model, data, reading, out, alpha, contamination, _lines(steps, clips), maps, force)
     if against is not None:
         fitted = autoencoder(model)
         source, reference = (read(part, model=fitted, **reading) for part in (data, against))
@@ -86,21 +97,29 @@ def _anomalies(
     alpha: float | None,
     contamination: float | None,
     lines: str,
+    maps: Path | None,
     force: bool,
 ) -> None:
-    """Judge DATA and write what was found, in lines of steps, clips or verdicts."""
-    from ..data import check_out
+    """Judge DATA and write what was found, in lines of steps, clips or verdicts, and where."""
+    from ..core.errors import UsageError
+    from ..data import Stored, check_out
     from ..data.write import SUFFIXES
     from ..estimators.saving import load
     from ..tasks.anomalies import bound
 
     check_out(out, force=force, suffixes=tuple(name for name in SUFFIXES if name != ".npy"))
     fitted = prepared(load(model), "detect")
+    if maps is not None:
+        _can_draw(fitted, maps, force)
     source = read(data, model=fitted, **reading)
+    if maps is not None and isinstance(source.rows, Stored):
+        raise UsageError("--maps draws pictures that lie in memory: give more with --memory, or fewer (--include).")
     if "notice" in fitted.facts_:
         tell(f"  {fitted.facts_['notice']}")
     if lines == "clip":
         detect_clips.write(fitted, source, out, alpha, contamination, force)
+        if maps is not None:
+            _draw(fitted, source, maps, force)
         return
     below = bound(fitted, source, alpha, contamination)
     total, least = [0, 0, 0], 1 / (fitted.n_calibration_ + 1)
@@ -113,6 +132,8 @@ def _anomalies(
         return found
 
     over(out, judged, source, force, lines, fitted)
+    if maps is not None:
+        _draw(fitted, source, maps, force)
     tell(f"{total[0]:,} anomalies among {total[1]:,}")
     if not total[0] and total[2]:
         tell(
@@ -129,6 +150,30 @@ def _lines(steps: bool, clips: bool) -> str:
     if steps and clips:
         raise UsageError("--steps and --clips contradict each other; keep one of them.")
     return "step" if steps else "clip" if clips else "verdict"
+
+
+def _can_draw(fitted: Any, maps: Path, force: bool) -> None:
+    """Raise `UsageError` if there is nothing to draw, or nowhere."""
+    from ..core.errors import UsageError
+    from ..data import check_out
+    from ..tasks.places import LOCAL
+    from ..tasks.sound_clips import has_maps
+
+    if fitted.processor_.part_name not in LOCAL and not has_maps(fitted):
+        raise UsageError("--maps draws pictures, videos and sounds, and this model judges other rows; leave it out.")
+    check_out(maps, force=force, suffixes=("",))
+
+
+def _draw(fitted: Any, source: Any, maps: Path, force: bool) -> None:
+    """Write pictures or clips with their maps over them, under their own names."""
+    from ..data import write
+    from ..tasks.maps import overlays
+    from ..tasks.sound_clips import has_maps
+    from ..tasks.sound_faults import drawn
+
+    made = drawn(fitted, source) if has_maps(fitted) else overlays(fitted, source)
+    write(maps, made, keys=source.keys, force=force)
+    tell(f"{len(source):,} with what is strange in colour -> {maps}")
 
 
 def _by_step(fitted: Any, piece: Any, below: float) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from . import segment_sound
 from .apply import over, prepared
 from .options import DataArg, ForceOpt, ModelArg, OutOpt, Reading, one_size, read_whole, reads_data, tell
 
@@ -14,12 +15,17 @@ MOST_LINES = 20
 @reads_data
 def segment(model: ModelArg, data: DataArg, out: OutOpt, reading: Reading, force: ForceOpt = False) -> None:
     """Write for every picture of DATA a label picture: the class of every pixel, as its grey level (.npy: as numbers).
+    Of recordings of sound a table: file, begin and end of every segment, in seconds.
 
-    The model is one of: diabolo fit PICTURES --task segment --target LABELS --out MODEL.
+    The model is one of: diabolo fit PICTURES --task segment --target LABELS --out MODEL. For recordings: of --task
+    segment-sounds, or any autoencoder of sounds whose windows are short.
     """
     from ..estimators.saving import load
 
     fitted = load(model)  # what kind of data a model was trained on decides which of the two ways is taken
+    if segment_sound.hears(fitted):
+        segment_sound.recordings(fitted, data, out, reading, force)
+        return
     _pictures(prepared(fitted, "segment"), data, out, reading, force)
 
 

@@ -7,7 +7,12 @@ from typing import Any
 
 from .options import Reading, read, tell
 
-TASK = "segment-sounds"
+
+def hears(fitted: Any) -> bool:
+    """Whether a model was trained on recordings of sound."""
+    from ..data.sound_windows import SoundProcessor
+
+    return isinstance(fitted.processor_, SoundProcessor)
 
 
 def recordings(fitted: Any, data: str, out: Path, reading: Reading, force: bool) -> None:

@@ -19,6 +19,7 @@ from ..estimators.from_disk import pieces
 from . import conformal, principal, sound_faults
 from .base import Assessment
 from .held_out import taken
+from .maps import strangest_places
 from .neighbours import nearest
 from .reasons import mixed
 
@@ -48,7 +49,10 @@ def bound(detector: AutoencoderDetector, source: Source, alpha: float | None, co
 
 
 def reasons(detector: AutoencoderDetector, X: Any, index: ndarray, count: int) -> ndarray:
-    """The reasons of the rows (or windows) at ``index`` as texts (len(index), count); none for kinds without any."""
+    """The reasons of the rows (or windows) at ``index`` as texts (len(index), count); of pictures and
+    windows of clips where they are strangest (len(index), 1); none for kinds without any."""
+    if len(index) and {"pixels", "features"} & set(detector.facts_["measures"]):
+        return strangest_places(detector, X, index)
     if not len(index) or "neighbours" not in detector.facts_["measures"]:
         return np.empty((len(index), count if len(index) == 0 else 0), dtype=object)
     if _rows_are_judged(X):
@@ -75,14 +79,14 @@ def assess(detector: AutoencoderDetector, learn: Source, held: Source, seed: int
     known, tried = (_encoded(detector, part) for part in (learn.rows, rows))
     scores = {
         "this model": -detector.score_samples(rows),
-        f"{NEIGHBOURS} nearest neighbours": _far(tried, known),
+        f"{NEIGHBOURS} nearest neighbours": far(tried, known),
         "isolation forest": -IsolationForest(random_state=seed).fit(known).score_samples(tried),
         "PCA residual": _residual(tried, known),
     }
     alarms = float((detector.p_values(_like(held, rows, ~strange)) <= detector.alpha).mean())
     lines = []
     for name, score in scores.items():
-        area = _interval(strange, score, seed)
+        area = interval(strange, score, seed)
         own = f"{100 * alarms:.2g} %" if name == "this model" else ""
         lines.append((name, f"{area.value:.3f}", f"{area.low:.3f} to {area.high:.3f}", own))
     best = max(list(scores)[1:], key=lambda name: roc_auc_score(strange, scores[name]))
@@ -90,7 +94,7 @@ def assess(detector: AutoencoderDetector, learn: Source, held: Source, seed: int
         f"{what}, among {int((~strange).sum()):,} held-out rows",
         ("", "AUROC", "95 % interval", f"false alarms, nominal {100 * detector.alpha:g} %"),
         tuple(lines),
-        _verdict(strange, scores["this model"], scores[best], best, seed),
+        verdict(strange, scores["this model"], scores[best], best, seed),
     )
 
 
@@ -125,7 +129,7 @@ def _encoded(detector: AutoencoderDetector, rows: Any) -> ndarray:
     return processor.collate(processor.encode(rows)).target.flatten(1).numpy()
 
 
-def _far(rows: ndarray, known: ndarray) -> ndarray:
+def far(rows: ndarray, known: ndarray) -> ndarray:
     return nearest(torch.from_numpy(rows), torch.from_numpy(known), NEIGHBOURS)[0][:, -1].numpy()
 
 
@@ -137,7 +141,7 @@ def _residual(rows: ndarray, known: ndarray) -> ndarray:
     return np.square(rows - linear.reconstruct(rows.astype(np.float64))).sum(1)
 
 
-def _interval(strange: ndarray, score: ndarray, seed: int, other: ndarray | None = None) -> Interval:
+def interval(strange: ndarray, score: ndarray, seed: int, other: ndarray | None = None) -> Interval:
     """AUROC (or its lead over another score's) with a bootstrap interval over rows."""
 
     def area(index: Any) -> float:
@@ -151,7 +155,7 @@ def _interval(strange: ndarray, score: ndarray, seed: int, other: ndarray | None
     return Interval(area(np.arange(len(score))), float(low), float(high))
 
 
-def _verdict(strange: ndarray, ours: ndarray, rival: ndarray, name: str, seed: int) -> str:
-    lead = _interval(strange, ours, seed, rival)
+def verdict(strange: ndarray, ours: ndarray, rival: ndarray, name: str, seed: int) -> str:
+    lead = interval(strange, ours, seed, rival)
     who = "better than" if lead.low > 0 else "no better than" if lead.high < 0 else "a tie with"
     return f"{who} {name}, the best of the simple methods: AUROC {lead.value:+.3f} [{lead.low:+.3f}, {lead.high:+.3f}]"

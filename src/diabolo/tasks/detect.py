@@ -24,18 +24,20 @@ from ..train import Trainer
 from . import conformal, sound_clips, sound_faults
 from .anomalies import assess
 from .base import Assessment, TaskModel
+from .defects import of_pictures
 from .evidence import Witness
 from .exhibit import Exhibit
 from .held_out import count_of, pairs, same_windows, taken
-from .panel import Panel, together
+from .maps import exhibits, maps, see_usual
+from .panel import Panel, calibrated, log_shares, together
 from .places import LEVELS, Fit
 from .pyod import PyODAdapter
 from .reasons import Reasons, by_column, by_replacing, column_names, nearest_normal, shared, weighed
 from .suspects import least_similar
 from .usual import short, usual
 
-KEPT = ("measured", "held", "clip")
-"""What a fold keeps beside its panel."""
+KEPT = ("measured", "held", "frames", "frames_held", "clip")
+"""Arrays of a fold that are calibration."""
 MOST_COLUMNS = 256
 """Rows of more columns are not explained by replacing one after the other."""
 
@@ -169,6 +171,8 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
             )  # fmt: skip
             self._keep(place, panel, panel.strangeness(kept))
             self.arrays_.update(sound_clips.numbers(place, model.processor_, bare(kept)))
+            if panel.places is not None:
+                see_usual(self, place, panel, kept)
 
     def _of_places(self, place: int, seed: int) -> Fit:
         """Fits an autoencoder of patches or of features, which is a member like any other."""
@@ -199,12 +203,7 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
         self.facts_["measures"] = list(panel.names)
         for name, value in panel.arrays.items():
             self.arrays_[f"{place}.{name}"] = value.numpy()
-        ordered, own = np.sort(found, 0), np.empty_like(found)
-        for column in range(found.shape[1]):
-            place_of = np.argsort(found[:, column], kind="stable")
-            own[place_of, column] = conformal.log_tail_of_own(ordered[:, column])
-        self.arrays_[f"{place}.measured"] = ordered
-        self.arrays_[f"{place}.held"] = -together(own.T, panel.names)
+        self.arrays_[f"{place}.measured"], self.arrays_[f"{place}.held"] = calibrated(found, panel.names)
 
     def _without_suspects(self, rows: Any, seed: int) -> Any:
         """The rows but for the share ``trim`` that is least similar to all others."""
@@ -235,11 +234,7 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
 
     def assess(self, learn: Source, held: Source, *, seed: int = 0) -> Assessment | None:
         """Beside simple methods, on rows kept aside: see `anomalies.assess`."""
-        return assess(self, learn, held, seed)
-
-    def exhibits(self, source: Source, *, seed: int = 0) -> Sequence[Exhibit]:
-        """Of sounds: the strangest recordings, with maps of what is strange."""
-        return sound_faults.exhibits(self, source)
+        return (of_pictures if self.processor_.part_name == "image" else assess)(self, learn, held, seed)  # type: ignore[attr-defined]
 
     # judging ------------------------------------------------------------------------------------------------
 
@@ -281,8 +276,7 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
 
     def _logs(self, place: int, found: ndarray) -> ndarray:
         """Log share of the rows held out that exceed each measure (measures, N)."""
-        measured = self.arrays_[f"{place}.measured"]
-        return np.stack([conformal.log_tail(*pair) for pair in zip(measured.T, found.T, strict=True)])
+        return log_shares(self.arrays_[f"{place}.measured"], found)
 
     def _again(self, X: Any) -> Any:
         """Rows like those at fit, read once for all folds."""
@@ -339,6 +333,18 @@ class AutoencoderDetector(OutlierMixin, TaskModel):
         bool (N,); ``level``: alpha, where none is given. Benjamini and Hochberg's rule on the p-values.
         """
         return conformal.discoveries(self.p_values(X), self.alpha if level is None else level)
+
+    def maps(self, X: Any) -> Any:
+        """How strange every pixel of pictures (N, H, W) or of every frame of clips is (an object array of (T, H, W)).
+
+        In standard deviations of what the training pictures lack at that place, mean over the levels; float32. Raises
+        `UsageError` for other rows, `DataError` for pictures of another size.
+        """
+        return maps(self, self._again(X))
+
+    def exhibits(self, source: Source, *, seed: int = 0) -> Sequence[Exhibit]:
+        """The strangest pictures, frames or recordings, beside their maps."""
+        return exhibits(self, source) or sound_faults.exhibits(self, source)
 
     # why ----------------------------------------------------------------------------------------------------
 

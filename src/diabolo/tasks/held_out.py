@@ -11,6 +11,7 @@ from numpy import ndarray
 from ..core import Spec
 from ..core.errors import DataError
 from ..data import Series, SeriesProcessor, Source, is_frame, kind_of, objects, processor_for
+from ..data.clip import Clip
 from ..data.sound_windows import SoundProcessor
 
 LARGE = 1000
@@ -50,7 +51,7 @@ def places(rows: int, folds: int, seed: int) -> list[tuple[ndarray, ndarray]]:
 
 
 def stretches(rows: Any, folds: int) -> list[tuple[Any, Any]]:
-    """The same for few series: each is cut into ``folds`` stretches, held out in turn.
+    """The same for few series or clips: each is cut into ``folds`` stretches, held out in turn.
 
     Windows of one stretch overlap, so their p-values are only about as sure as there are stretches.
     """
@@ -59,7 +60,7 @@ def stretches(rows: Any, folds: int) -> list[tuple[Any, Any]]:
     return list(zip(rest, held, strict=True))
 
 
-def _cut(row: Series, folds: int, number: int) -> tuple[list[Series], list[Series]]:
+def _cut(row: Series | Clip, folds: int, number: int) -> tuple[list[Any], list[Any]]:
     edges = np.linspace(0, row.steps, folds + 1).astype(int)
     begin, end = int(edges[number]), int(edges[number + 1])
     parts = [(0, begin), (end, row.steps)]
@@ -74,7 +75,7 @@ def pairs(X: Any, folds: int | str, seed: int) -> list[tuple[Any, Any]]:
     rows = X.rows if isinstance(X, Source) else X
     total = count_of(rows)
     wanted = (1 if total >= LARGE else min(SMALL_FOLDS, total // 2)) if folds == "auto" else int(folds)
-    if kind_of(rows) == "series" and total < max(4, 2 * wanted):
+    if kind_of(rows) in ("series", "video") and total < max(4, 2 * wanted):
         found = stretches(rows, max(3, wanted))
         return [(_like(X, a), _like(X, b)) for a, b in found]
     if total < 4 or wanted < 1 or total < 2 * wanted:

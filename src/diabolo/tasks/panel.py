@@ -15,6 +15,7 @@ from torch import Tensor
 from ..core.errors import UsageError
 from ..estimators.base import BaseAutoencoder
 from ..train import Trainer
+from . import conformal
 from .evidence import Witness
 from .places import LEVELS, LOCAL, Fit, Places, View, grid_of
 
@@ -87,7 +88,9 @@ class Panel:
     def view(self, X: Any) -> tuple[Places, View]:
         """The places, and pictures or clips as they look at them. Raises `UsageError` for other rows."""
         if self.places is None:
-            raise UsageError("only pictures (uint8, or files) and clips have maps; of series and sounds: judged_steps.")
+            raise UsageError(
+                "only pictures (uint8, or files) and clips have maps; series and sounds have steps: judged_steps."
+            )
         return self.places, View(self.model.processor_, X, self.places.grid)
 
 
@@ -108,3 +111,17 @@ def together(logs: Float[ndarray, "m n"], names: Sequence[str]) -> Float[ndarray
     if local.all() or not local.any():
         return np.asarray(logs.mean(0))
     return -np.logaddexp(-logs[~local].mean(0), math.log(PLACES) - logs[local].mean(0))
+
+
+def log_shares(measured: Float[ndarray, "k m"], found: Float[ndarray, "n m"]) -> Float[ndarray, "m n"]:
+    """Log of the share of calibration rows (each measure in rising order) that exceed each measure."""
+    return np.stack([conformal.log_tail(*pair) for pair in zip(measured.T, found.T, strict=True)])
+
+
+def calibrated(found: Float[ndarray, "k m"], names: Sequence[str]) -> tuple[ndarray, ndarray]:
+    """Measures of held-out rows in rising order (k, m), and how strange each of these rows is among the others (k,)."""
+    ordered, own = np.sort(found, 0), np.empty_like(found)
+    for column in range(found.shape[1]):
+        place_of = np.argsort(found[:, column], kind="stable")
+        own[place_of, column] = conformal.log_tail_of_own(ordered[:, column])
+    return ordered, -together(own.T, names)

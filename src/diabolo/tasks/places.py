@@ -27,6 +27,8 @@ LOCAL = ("image", "video")
 """Kinds of rows that are looked at place by place."""
 PATCHES, PICTURES, REFERENCE, STEPS, BATCH = 20_000, 1500, 5000, 800, 256
 """Most patches learnt from, pictures they and the usual residuals come from, pictures neighbours are looked for among."""
+PEAKS = 200
+"""Pictures held out that say how strange the strangest pixel of a normal one is."""
 LAYOUT, CELL, SOFT, STEADY, FEW = 7, 3, 0.6, 0.5, 10
 """Cells a side of a layout; of a context; softness of the contrast; share of the spread that all places have in common;
 pictures that what is known of all places is worth."""
@@ -45,8 +47,7 @@ class Places:
 
     The encoder slides over the picture, as a convolution does, and has seen nothing but the user's own normal pictures.
     Its codes are turned so that distances between them are distances between the patches they stand for, counted from
-    that of black, and brought to a common contrast, f / (|f| + c). Of clips a patch holds changes between frames, too,
-    and contrast is kept: it says how fast something moves. A residual is told in
+    that of black, and brought to a common contrast, f / (|f| + c). Of clips a patch holds changes between frames, too. A residual is told in
     standard deviations of those of the training pictures at the same place (half of the spread is that of all places).
 
     Reference: Bergmann, Fauser, Sattlegger & Steger (2020), "Uninformed students" (features are reconstructed rather
@@ -98,14 +99,12 @@ class Places:
         self.arrays["patch"], self.arrays["spread"] = found.mean(0), found.std().clamp_min(1e-4)
         values = (found - self.arrays["patch"]) / self.arrays["spread"]
         size = 16 if values.shape[1] < 100 else 32
-        model = fit("patches", _small(size, 64 if size < 32 else 128, 0.3, trainer, values), values.numpy())
+        model = fit("patches", _small(size, 4 * size, 0.3, trainer, values), values.numpy())
         self.models["patches"] = model
         codes = torch.from_numpy(model.transform(values.numpy()))
-        linear = torch.linalg.lstsq(codes - codes.mean(0), values - values.mean(0)).solution
         nothing = -(self.arrays["patch"] / self.arrays["spread"]).expand(2, -1)
         self.arrays["origin"] = torch.from_numpy(model.transform(nothing.numpy()))[0]
-        left, stretch, _ = torch.linalg.svd(linear, full_matrices=False)
-        self.arrays["metric"] = left * stretch
+        self.arrays["metric"] = _metric(codes, values)
         lengths = ((codes - self.arrays["origin"]) @ self.arrays["metric"]).square().sum(1)
         self.arrays["contrast"] = SOFT * lengths.mean().sqrt().clamp_min(1e-6)
 
@@ -119,7 +118,8 @@ class Places:
             context = self._context(self._looked(small)[1]).flatten(0, 2)
             drawn.append(context[random.permutation(len(context))[: share * len(small)]])
         values = torch.cat(drawn)
-        self.models["features"] = fit("features", _small(16, 64, 0.05, trainer, values), values.numpy())
+        size = self.models["patches"].n_components_
+        self.models["features"] = fit("features", _small(size, 4 * size, 0.05, trainer, values), values.numpy())
 
     def _usual(self, view: View, some: ndarray) -> None:
         """Mean and spread of the residuals at every place."""
@@ -165,8 +165,7 @@ class Places:
         found = torch.from_numpy(model._apply(values.numpy(), both))
         away = (found[:, size:] - values).square().reshape(cut.shape)
         features = (found[:, :size] - self.arrays["origin"]) @ self.arrays["metric"]
-        length = 0.0 if "usual" in self.arrays else features.square().sum(1, keepdim=True).sqrt()
-        features = features / (length + self.arrays["contrast"])
+        features = features / (features.square().sum(1, keepdim=True).sqrt() + self.arrays["contrast"])
         return self.grid.back(away), features.reshape(len(small), *self.grid.shape, -1)
 
     def _context(self, features: Float[Tensor, "n h w d"]) -> Float[Tensor, "n h w e"]:
@@ -211,7 +210,7 @@ class Places:
             parts.append(torch.stack([places[name] for name in self.names], 1))
         return torch.cat(parts).double().numpy()
 
-    def strangeness(self, processor: Processor, X: Any) -> Float[ndarray, "n m"]:
+    def strangeness(self, processor: Any, X: Any) -> Float[ndarray, "n m"]:
         """Every measure of every row: of a window of frames that of its strangest frame."""
         view = View(processor, bare(X), self.grid)
         found = self.each(view)
@@ -219,14 +218,21 @@ class Places:
             return found
         begins = np.cumsum([0, *view.lengths])
         number, start, stop = processor.places(bare(X))
-        first, after = (begins[number] + part // processor.every for part in (start, stop + processor.every - 1))
+        first = begins[number] + start // processor.every
+        after = begins[number] + -(-stop // processor.every)
         return np.stack([found[a:b].max(0) for a, b in zip(first, after, strict=True)])
 
-    def maps(self, view: View) -> Iterator[Float[ndarray, "n H W"]]:
+    def maps(self, view: View, places: ndarray | None = None) -> Iterator[Float[ndarray, "n H W"]]:
         """Strangeness of every pixel, mean over the levels, by portions of pictures or frames."""
-        for small in view.at(None, self.arrays):
+        for small in view.at(places, self.arrays):
             scaled = self._scaled(self._residuals(small)).values()
             yield torch.stack([self.grid.full(part) for part in scaled]).mean(0).numpy()
+
+    def peaks(self, view: View, most: int = PEAKS) -> Float[ndarray, " n"]:
+        """The largest value of the maps of some pictures or frames."""
+        some = np.unique(np.linspace(0, view.count - 1, most).astype(np.int64))
+        parts = self.maps(view, some)
+        return np.concatenate([part.max((1, 2)) for part in parts])
 
 
 @dataclass
@@ -273,6 +279,21 @@ class View:
             for part in portions(len(own), self.grid.together(5)):
                 yield changes(grey, arrays["usual"], torch.from_numpy(own[part]))
             begin += len(clip)
+
+
+def _metric(codes: Tensor, values: Tensor) -> Float[Tensor, "d d"]:
+    """Axes (D, D) on which codes are as far apart as the patches that they stand for, as far as this is linear.
+
+    In double precision, rounded at the end: LAPACK's last digits are not the same every time.
+    """
+    z, x = (part.double() - part.double().mean(0) for part in (codes, values))
+    squares = z.T @ z
+    ridge = 1e-9 * squares.diagonal().mean().clamp_min(1e-12) * torch.eye(len(squares), dtype=torch.float64)
+    linear = torch.linalg.solve(squares + ridge, z.T @ x)
+    stretch, axes = torch.linalg.eigh(linear @ linear.T)
+    first = axes.abs().argmax(0)
+    signs = axes[first, torch.arange(len(axes))].sign()
+    return (axes * signs * stretch.clamp_min(0).sqrt()).flip(1).float()
 
 
 def grid_of(processor: Any) -> Grid:

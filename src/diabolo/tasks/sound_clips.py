@@ -142,13 +142,18 @@ class SoundMap:
         return band, float(means[band])
 
 
+def has_maps(detector: AutoencoderDetector) -> bool:
+    """Whether a detector hears spectra, of which there are maps."""
+    return isinstance(detector.processor_, LogMelProcessor) and "peaks" in detector.facts_["measures"]
+
+
 def sound_maps(detector: AutoencoderDetector, X: Any) -> list[SoundMap]:
     """Maps of what is strange in recordings: overlapping windows averaged, mean over the detector's autoencoders.
 
     Raises `UsageError` for a detector that hears no log-mel spectra.
     """
     processor = must_listen(detector)
-    if not isinstance(processor, LogMelProcessor) or "peaks" not in detector.facts_["measures"]:
+    if not isinstance(processor, LogMelProcessor) or not has_maps(detector):
         raise UsageError("maps are of time and frequency: train the detector with --processor 'log-mel(pool=32)'.")
     rows = bare(X)
     parts = [_layers(witness, X) for witness in detector._witnesses()]
@@ -166,7 +171,7 @@ def sound_maps(detector: AutoencoderDetector, X: Any) -> list[SoundMap]:
 
 def bands(detector: AutoencoderDetector, X: Any) -> list[str]:
     """The band of every recording that is furthest from usual, as a text; '' for detectors of waveforms."""
-    if not isinstance(detector.processor_, LogMelProcessor) or "peaks" not in detector.facts_["measures"]:
+    if not has_maps(detector):
         return [""] * len(bare(X))
     return [describe(found) for found in sound_maps(detector, X)]
 

@@ -19,7 +19,7 @@ from ..data.sound import Sound
 from ..estimators.rows import bare
 from .base import Assessment
 from .exhibit import Exhibit, Strip
-from .sound_clips import SoundMap, describe, judged_clips, sound_maps
+from .sound_clips import SoundMap, describe, has_maps, judged_clips, sound_maps
 from .sound_pictures import signed, spectrum
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def _parts(detector: AutoencoderDetector, rows: Any, number: ndarray) -> dict[st
 
 def exhibits(detector: AutoencoderDetector, source: Source) -> Sequence[Exhibit]:
     """The strangest recordings and the least strange one: spectrum, what was expected, and both maps. () for others."""
-    if not isinstance(detector.processor_, LogMelProcessor) or "peaks" not in detector.facts_["measures"]:
+    if not has_maps(detector):
         return ()
     clips = judged_clips(detector, source)
     order = np.argsort(-clips.score, kind="stable")
@@ -165,6 +165,15 @@ def exhibits(detector: AutoencoderDetector, source: Source) -> Sequence[Exhibit]
             strips, ("recording", "score", "p", "strangest window begins at (s)"), tuple(lines),
         ),
     )  # fmt: skip
+
+
+def drawn(detector: AutoencoderDetector, source: Source) -> list[ndarray]:
+    """One picture a recording, uint8 (H, W, 3): its spectrum, and below it how far that is from usual."""
+    made = []
+    for found in sound_maps(detector, source):
+        upper = spectrum(found.level, float(found.level.min()), float(found.level.max()))
+        made.append(np.concatenate([upper, signed(found.strange)]))
+    return made
 
 
 def _name(source: Source, place: int) -> str:

@@ -18,6 +18,7 @@ from ..data.sound_windows import SoundProcessor
 from ..estimators.rows import bare
 from . import conformal
 from .held_out import stretches
+from .maps import judged_frames
 
 HOWS = ("mean", "max")
 FINEST = 128
@@ -95,6 +96,8 @@ def judged_steps(detector: Any, X: Any, below: float | None = None) -> ndarray:
     Channels of the result: ``score`` (higher is stranger), ``anomaly`` (1: some window that holds the step is one) and
     ``why``: the part of the scores around a step that is the step's own. It says where in its windows the anomaly is.
 
+    Frames of clips have no ``why``: their maps say where (`maps.judged_frames`).
+
     detector : a fitted `AutoencoderDetector`. X : series, sounds or clips. below : the score below which a window is
     an anomaly; None: the detector's own bound.
 
@@ -112,6 +115,8 @@ def judged_steps(detector: Any, X: Any, below: float | None = None) -> ndarray:
     """
     processor, rows = detector.processor_, bare(X)
     _must_cut(processor)
+    if processor.part_name == "video":
+        return judged_frames(detector, rows, below)
     scores = detector.score_samples(X)
     anomaly = scores < (detector.offset_ if below is None else below)
     names, parts = _why(detector, X, scores) if "neighbours" in detector.facts_["measures"] else ([], None)
