@@ -96,12 +96,7 @@ def main() -> None:
         row(f"mean ({spread(means['ours'].tolist())}), PCA-32 beside it", float(means["ours"].mean()),
             float(means["PCA"][0]), BARS.get(name, ""), ratio=lead)  # fmt: skip
         row("mean, 5-NN beside it", float(means["ours"].mean()), float(means["5-NN"][0]))
-        row(
-            "seconds a class",
-            float(np.mean([c["seconds"] for line in found["ours"] for c in line])),
-            None,
-            "ours <= 15",
-        )
+        row("seconds a class", float(np.mean([c["seconds"] for line in found["ours"] for c in line])), None, "ours <= 15")
         print("the ratio of the mean is the lead over PCA, in points")
 
 

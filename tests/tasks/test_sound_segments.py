@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -133,7 +134,7 @@ def test_pieces_of_long_recordings_are_stretches_and_neighbours_differ() -> None
     for one in spliced(rows, 5, 6, RATE, seed=0):
         ends = np.round(np.r_[0, one.joints, one.sound.seconds] * RATE).astype(int)
         lengths = np.diff(ends) / RATE
-        values = [one.sound.samples[(a + b) // 2] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        values = [one.sound.samples[(a + b) // 2] for a, b in pairwise(ends)]
         assert (lengths >= 0.4 - 1e-3).all() and (lengths <= 1.6 + 1e-3).all() and (np.diff(values) != 0).all()
 
 

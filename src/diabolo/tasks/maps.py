@@ -67,9 +67,7 @@ def maps(detector: AutoencoderDetector, X: Any) -> Any:
     return made
 
 
-def judged_frames(
-    detector: AutoencoderDetector, X: Any, below: float | None = None, *, per_clip: bool = False
-) -> ndarray:
+def judged_frames(detector: AutoencoderDetector, X: Any, below: float | None = None, *, per_clip: bool = False) -> ndarray:
     """How strange every frame of clips is to a detector: an object array of `Series`, ``score`` and ``anomaly``.
 
         frames ──strangest place──▶ mean over 5 frames ──▶ -log of the share of frames held out that are so strange
@@ -102,9 +100,7 @@ def judged_frames(
     scores = np.logaddexp.reduce(logs, 0) - math.log(len(logs))
     strange = scores < (detector.offset_ if below is None else below)
     rows = np.split(np.stack([-scores, strange], 1), np.cumsum(lengths)[:-1])
-    return objects(
-        _of_clip(np.repeat(row, every, 0)[: len(clip)], per_clip) for row, clip in zip(rows, bare(X), strict=True)
-    )
+    return objects(_of_clip(np.repeat(row, every, 0)[: len(clip)], per_clip) for row, clip in zip(rows, bare(X), strict=True))
 
 
 def _of_clip(values: ndarray, per_clip: bool) -> Series:

@@ -245,9 +245,7 @@ class View:
 
     def __post_init__(self) -> None:
         moves = isinstance(self.processor, VideoProcessor)
-        self._clips = (
-            [torch.from_numpy(np.ascontiguousarray(f)) for f in self.processor.seen(self.rows)] if moves else []
-        )
+        self._clips = [torch.from_numpy(np.ascontiguousarray(f)) for f in self.processor.seen(self.rows)] if moves else []
         self._pictures = torch.empty(0) if moves else self.processor.encode(self.rows)["x"]
         self.lengths = [len(clip) for clip in self._clips] if moves else [len(self._pictures)]
         self.count = sum(self.lengths)
@@ -271,11 +269,7 @@ class View:
         begin = 0
         for clip in self._clips:
             grey = torch.cat([self.grid.shrunk(greys(part))[:, 0] for part in clip.split(256)])
-            own = (
-                np.arange(len(clip))
-                if places is None
-                else places[(places >= begin) & (places < begin + len(clip))] - begin
-            )
+            own = np.arange(len(clip)) if places is None else places[(places >= begin) & (places < begin + len(clip))] - begin
             for part in portions(len(own), self.grid.together(5)):
                 yield changes(grey, arrays["usual"], torch.from_numpy(own[part]))
             begin += len(clip)
