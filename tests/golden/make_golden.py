@@ -45,8 +45,12 @@ def models() -> dict[str, Any]:
 
 
 def rows(name: str) -> np.ndarray:
-    """24 rows of 5 numbers far from unit scale, or of 5 counts, or 24 pictures of 6 x 5 (of 8 x 8 for tasks)."""
+    """24 rows of 5 numbers far from unit scale, or of 5 counts, or 24 pictures of 6 x 5 (of 8 x 8 for tasks), or the
+    samples of 6 sounds."""
     random = np.random.default_rng(0)
+    if name in SOUNDS:
+        pitch = np.arange(6)[:, None] / 40 + 0.02
+        return (0.3 * np.sin(2 * np.pi * pitch * np.arange(400)) + 0.01 * random.normal(size=(6, 400))).astype("float32")
     if name == "conv":
         return random.integers(0, 256, (24, 6, 5), dtype=np.uint8)
     if name in PICTURES:
@@ -57,14 +61,26 @@ def rows(name: str) -> np.ndarray:
 
 
 PICTURES = ("inpaint", "segment")
+SOUNDS = ("denoise-sounds", "segment-sounds")
+
+
+def as_given(name: str, X: np.ndarray) -> Any:
+    """Rows as the task takes them."""
+    from diabolo.data.sound import Sound
+
+    return [Sound(row, 1000) for row in X] if name in SOUNDS else X
+
+
 ANSWERS: dict[str, Callable[[Any, np.ndarray], Any]] = {
     "augment": lambda model, X: model.sample(3, y=1, random_state=0),
     "cluster": lambda model, X: model.predict_proba(X),
+    "denoise-sounds": lambda model, X: np.stack([one.samples for one in model.denoise(as_given("denoise-sounds", X))]),
     "detect": lambda model, X: model.score_samples(X),
     "generate": lambda model, X: model.sample(3, random_state=0),
     "impute": lambda model, X: model.transform(np.where(X > 15, np.nan, X)),
     "inpaint": lambda model, X: model.transform(np.where(X > 0.7, np.nan, X)),
     "segment": lambda model, X: model.predict_proba(X),
+    "segment-sounds": lambda model, X: model.segment(as_given("segment-sounds", X))[0].novelty,
     "select": lambda model, X: model.get_support(),
 }
 """What is kept of a model of each task."""
@@ -75,14 +91,17 @@ def task(name: str) -> Any:
     from diabolo import VAE, Autoencoder, Trainer
     from diabolo.core import lookup
 
+    kept = "conv(dims=1, channels=(2,), stride=1, flat=False)"
     special: dict[str, dict[str, Any]] = {
         "augment": {"autoencoder": VAE(2, hidden=(4,)), "how": "interpolation"},
         "cluster": {"autoencoder": Autoencoder(2, hidden=(4,)), "n_clusters": 2},
+        "denoise-sounds": {"autoencoder": Autoencoder(2, network=f"gains(frame=16, step=8, network={kept!r})")},
         "detect": {"autoencoder": Autoencoder(2, hidden=(4,)), "folds": 1},
         "generate": {"autoencoder": VAE(2, hidden=(4,))},
         "impute": {"autoencoder": Autoencoder(2, hidden=(4,)), "members": 1},
         "inpaint": {"autoencoder": Autoencoder(2, network="u-shaped(width=2, depth=1)", loss="squared"), "tile": 8},
         "segment": {"autoencoder": Autoencoder(2, network="u-shaped(width=2, depth=1)"), "tile": 8},
+        "segment-sounds": {"autoencoder": Autoencoder(2, hidden=(4,)), "splices": 10, "pieces": 2},
         "select": {"n_features": 2},
     }
     made: Any = lookup("task", name)(**special[name], trainer=Trainer(epochs=2, batch_size=8), random_state=0)
@@ -98,7 +117,7 @@ def main() -> None:
             continue
         X = rows(name)
         y = {"augment": X.reshape(len(X), -1)[:, 0] > 3, "segment": X > 0.5}.get(name)
-        fitted = task(name).fit(X) if y is None else task(name).fit(X, y.astype(int))
+        fitted = task(name).fit(as_given(name, X)) if y is None else task(name).fit(X, y.astype(int))
         fitted.save(folder)
         np.save(folder / "rows.npy", X)
         np.save(folder / "answer.npy", answer(fitted, X))
