@@ -21,9 +21,10 @@ FILES: dict[str, tuple[str, ...]] = {
     "text": (".txt", ".md"),
     "series": (),
     "interactions": (),
+    "photos": (),
 }
 """Kind -> suffixes by which a file shows it."""
-OWN = ("text", "audio", "video", "series", "interactions")
+OWN = ("text", "audio", "video", "series", "interactions", "photos")
 """Kinds whose rows are no plain arrays or tables."""
 
 
