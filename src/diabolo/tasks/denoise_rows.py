@@ -16,6 +16,7 @@ from ..data import open as open_source
 from ..estimators.base import BaseAutoencoder
 from ..estimators.composed import Autoencoder
 from ..estimators.denoising import DenoisingAutoencoder
+from ..train import Trainer
 from .base import Assessment
 from .denoise_domain import Domain
 
@@ -43,7 +44,10 @@ class RowNoise(Domain):
         return Spec("noise", std=high, least=low / high)
 
     def prepared(self, X: Any) -> tuple[BaseAutoencoder, Source]:
-        return self.base(), as_source(X)
+        model = self.base()
+        if self.task.clean:  # held-out rows would be seen without noise
+            model.trainer = Trainer(**(model.trainer or Trainer()).get_params(deep=False)).set_params(validation=0.0)
+        return model, as_source(X)
 
     def restored(self, X: Any) -> Any:
         source = as_source(X)
