@@ -21,10 +21,9 @@ FILES: dict[str, tuple[str, ...]] = {
     "text": (".txt", ".md"),
     "series": (),
     "interactions": (),
-    "photos": (),
 }
 """Kind -> suffixes by which a file shows it."""
-OWN = ("text", "audio", "video", "series", "interactions", "photos")
+OWN = ("text", "audio", "video", "series", "interactions")
 """Kinds whose rows are no plain arrays or tables."""
 
 

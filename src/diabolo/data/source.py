@@ -14,7 +14,7 @@ from scipy.sparse import issparse
 
 from ..core import Processor, make
 from ..core.errors import DataError, UsageError, require, unknown
-from . import kinds, read_photos
+from . import kinds
 from .files import open_files
 from .process_array import ArrayProcessor
 from .process_binary import BinaryProcessor
@@ -62,8 +62,8 @@ def open(
     test data is never taken as input by guess: that stops and names the options.
 
     path           where the data is; arrays, DataFrames and Sources pass through
-    as_            'array', 'image', 'photos' (pictures, none resized), 'table', 'text', 'audio', 'video', 'series' or
-                   'interactions', where the kind found is not the one meant
+    as_            'array', 'image', 'table', 'text', 'audio', 'video', 'series' or 'interactions', where the kind
+                   found is not the one meant
     target         column (table) or array (NPZ) of labels, kept out of the input; 'none': there are none,
                    take label-like columns as ordinary ones, forget folder names. For pictures: a folder, archive or
                    .npy with a label of every pixel (a label picture, a mask) under the names of the pictures
@@ -151,11 +151,6 @@ def processor_for(rows: Any) -> Processor:
     if is_frame(rows):
         return TableProcessor()
     kind = kind_of(rows)
-    if kind == "photos":
-        raise UsageError(
-            "pictures of their own sizes are for tasks that take any size (denoise, inpaint, segment); an autoencoder "
-            "takes one size: leave out --as photos, and they are resized."
-        )
     if kind is not None:
         own: Processor = make("processor", kind)
         return own
@@ -175,8 +170,6 @@ def kind_of(rows: Any) -> str | None:
     if not isinstance(rows, list | tuple | np.ndarray) or not len(rows):
         return None
     first = rows[0]
-    if isinstance(rows, np.ndarray) and isinstance(first, np.ndarray) and rows.dtype == object and first.ndim > 1:
-        return "photos" if first.dtype == np.uint8 else None
     return first.kind if isinstance(first, Row) else "text" if isinstance(first, str) else None
 
 
@@ -184,8 +177,6 @@ def _open_path(path: Path, options: Options) -> Source:
     if path.name == "digits" and not path.exists():
         return _digits(options)
     own = _own_kind(path, options)
-    if own is None and read_photos.shows(path) and options.as_ is None:
-        own = "photos"
     if own is not None:
         if not path.exists():
             recognise(path)
