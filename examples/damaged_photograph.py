@@ -8,6 +8,8 @@ and then fills what is really missing. The truth is used for one thing only: to 
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 from sklearn.datasets import load_sample_image
 
@@ -15,13 +17,13 @@ from diabolo import Autoencoder, Inpainter, Trainer
 from diabolo.tasks.inpaint_rivals import linear, nearest, psnr
 
 
-def main() -> None:
+def main(epochs: int = 9) -> None:
     truth = load_sample_image("china.jpg")[60:220, 240:400]
     missing = np.random.default_rng(0).random(truth.shape[:2]) < 0.33  # True: missing, as in scikit-image
     damaged = np.where(missing[..., None], 0, truth).astype(np.uint8)
 
     small = Autoencoder(16, network="u-shaped(width=16, depth=1)", loss="squared")  # without: wider, and 1,000 steps
-    trainer = Trainer(epochs=9, batch_size=16, optimizer="adamw", lr=4e-3)
+    trainer = Trainer(epochs=epochs, batch_size=16, optimizer="adamw", lr=4e-3)
     model = Inpainter(small, tile=32, trainer=trainer, random_state=0).fit([damaged], [missing])
     filled = model.transform([damaged], [missing])[0]
 
@@ -37,4 +39,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(int, sys.argv[1:]))

@@ -8,6 +8,8 @@ All pictures train the encoder (pixels are hidden and asked for); four of them t
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 
 from diabolo import Autoencoder, Segmenter, Trainer
@@ -27,18 +29,18 @@ def stripes(count: int, seed: int, side: int = 24) -> tuple[np.ndarray, np.ndarr
     return pictures, labels
 
 
-def main() -> None:
+def main(epochs: int = 250) -> None:
     X, y = stripes(64, seed=0)
     y[4:] = -1  # the labels of four pictures are known
     test, truth = stripes(40, seed=1)
     small = Autoencoder(8, network="u-shaped(width=8, depth=1)")
     for name, pretrain in (("pre-trained on all pictures", True), ("without pre-training", False)):
-        trainer = Trainer(epochs=250, batch_size=4, optimizer="adamw", lr=4e-3)
-        before = Trainer(epochs=25, batch_size=8, optimizer="adamw", lr=4e-3)
+        trainer = Trainer(epochs=epochs, batch_size=4, optimizer="adamw", lr=4e-3)
+        before = Trainer(epochs=max(1, epochs // 10), batch_size=8, optimizer="adamw", lr=4e-3)
         model = Segmenter(small.set_params(trainer=before), pretrain=pretrain, trainer=trainer, random_state=0)
         said = model.fit(X, y).predict(test)
         print(f"{name:30s} mean IoU {100 * mean_iou(list(truth), list(said), model.classes_):.1f} %")
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(int, sys.argv[1:]))

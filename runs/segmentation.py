@@ -6,8 +6,8 @@ Generated pictures of 48 x 48 pixels, grey: one to three shapes (disc, square, t
 (class 0). Shapes and background are filled with gratings of random direction, wavelength and level, with noise of .05,
 so that no grey level tells what a pixel is: its surroundings do. 400 pictures without labels, of which 5 or 20
 have labels; 100 others to measure on. Five seeds draw pictures, labelled ones and weights anew. Settings are those of
-`Segmenter` (600 steps of pre-training on all 400, 400 of teaching); nothing is chosen on the pictures measured on.
-About 3 minutes a seed on one core.
+`Segmenter` (600 steps of pre-training on all 400, 800 of teaching); nothing is chosen on the pictures measured on.
+About 4 minutes a seed on one core.
 
 Reference: Ronneberger, Fischer & Brox (2015), "U-Net: convolutional networks for biomedical image segmentation"; Sommer
 et al. (2011), "ilastik: interactive learning and segmentation toolkit" (the forest).

@@ -75,6 +75,29 @@ def test_one_mask_for_all(run: Any, folder: Path, tmp_path: Path) -> None:
     assert (np.load(tmp_path / "a.npy") == np.load(tmp_path / "b.npy")).all()
 
 
+def test_photographs_of_several_sizes_stay_as_they_are(run: Any, fails: Any, folder: Path, tmp_path: Path) -> None:
+    sizes = [(24, 20), (31, 27), (26, 20), (19, 40)] * 3
+    for name in ("photos", "masks"):
+        (tmp_path / name).mkdir()
+    for place, size in enumerate(sizes):
+        Image.fromarray(picture(place, *size)).save(tmp_path / "photos" / f"p{place}.png")
+        Image.fromarray(lost(place, *size)).save(tmp_path / "masks" / f"p{place}.png")
+    words = ("--target", tmp_path / "masks", "--task", "inpaint", "--out", tmp_path / "m", "--holdout", 0.5, *FEW)
+    done = run("fit", tmp_path / "photos", *words)
+    assert done.exit_code == 0 and "12 pictures of 4 sizes, each taken as it is" in done.stderr, done.output
+    words = ("inpaint", tmp_path / "m", tmp_path / "photos", "--mask", tmp_path / "masks", "--out")
+    done = run(*words, tmp_path / "o")
+    assert done.exit_code == 0, done.output
+    for place, size in enumerate(sizes):
+        made = np.asarray(Image.open(tmp_path / "o" / f"p{place}.png"))
+        assert made.shape[:2] == size and (made == picture(place, *size))[~lost(place, *size)].all()
+    assert "pictures of several sizes are no array" in fails(2, *words, tmp_path / "o.npy")
+    done = run(
+        "report", tmp_path / "m", tmp_path / "photos", "--target", tmp_path / "masks", "--out", tmp_path / "r.html"
+    )
+    assert done.exit_code == 0, done.output
+
+
 def test_only_damaged_pictures(run: Any, folder: Path, tmp_path: Path) -> None:
     """They are learnt from beside their masks, which then stand as ``target`` of the source."""
     model = tmp_path / "m"

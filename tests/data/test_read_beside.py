@@ -10,7 +10,9 @@ from PIL import Image
 
 from diabolo.core.errors import DataError, UsageError
 from diabolo.data import open as open_source
+from diabolo.data import write
 from diabolo.data.read_beside import pictures_beside, transparent
+from diabolo.data.read_whole import whole_pictures
 
 LABEL = (np.arange(30).reshape(5, 6) % 4).astype(np.uint8)
 
@@ -78,6 +80,24 @@ def test_transparency(folder: Path) -> None:
         Image.fromarray(clear).save(folder / "photos" / f"p{place}.png")
     gone = transparent(folder / "photos", source)
     assert gone.sum() == 3 and gone[:, 2, 3].all()
+
+
+def test_pictures_of_several_sizes_and_their_companions(folder: Path) -> None:
+    assert whole_pictures(folder / "photos") is None  # all of one size: the usual reader takes them
+    Image.fromarray(np.full((9, 4, 3), 7, np.uint8)).save(folder / "photos" / "q.png")
+    (folder / "photos" / "r.png").write_bytes(b"damaged")
+    for place in range(9):
+        Image.fromarray(np.zeros((5, 6), np.uint8)).save(folder / "photos" / f"z{place}.png")
+    source = whole_pictures(folder / "photos", target=str(folder / "labels"))
+    assert source is not None and [row.shape for row in source.rows[:4]] == [(5, 6, 3)] * 3 + [(9, 4, 3)]
+    assert (source.target[1] == (LABEL + 1) % 4).all() and source.target[3].shape == (9, 4) and source.skipped == 1
+    assert "13 pictures of 2 sizes, each taken as it is" in source.notes
+    part = source.take([3, 0])
+    assert part.rows[0].shape == (9, 4, 3) and part.target[1].shape == (5, 6)
+    write(folder / "out", list(part.rows), keys=part.keys)
+    assert np.asarray(Image.open(folder / "out" / "q.png")).shape == (9, 4, 3)
+    np.save(folder / "x.npy", np.zeros((3, 5, 6)))
+    assert whole_pictures(folder / "x.npy") is None
 
 
 def test_what_cannot_stand_beside(folder: Path) -> None:

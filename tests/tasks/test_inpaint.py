@@ -13,6 +13,7 @@ from diabolo import Autoencoder, Inpainter, Trainer, load
 from diabolo.core import Batch, make
 from diabolo.core.errors import DataError, ModelError, UsageError
 from diabolo.data import Source
+from diabolo.report.doctor import examine
 from diabolo.tasks import pictures
 from diabolo.tasks.inpaint_rivals import harmonic, linear, mean, nearest, psnr
 
@@ -143,6 +144,9 @@ def test_assessment_and_exhibits(trained: Inpainter) -> None:
     assert found.verdict.startswith("better than")
     (shown,) = trained.exhibits(held)
     assert len(shown.strips) == 4 and all(len(strip.pictures) == len(strip.captions) for strip in shown.strips)
+    tiles = trained.inner_rows(Source(waves(12, side=50), "array"))
+    assert tiles.rows.shape == (12, 32, 32)
+    assert "over-fitting" not in [finding.name for finding in examine(trained.autoencoder_, tiles)]
     lost = Source(np.where(gone((12, 32, 32)), np.nan, waves(12)), "array")
     assert [one.title for one in trained.exhibits(lost)] == ["Missing pixels filled", "Hidden pixels given back"]
 

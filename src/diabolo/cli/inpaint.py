@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from .apply import over, prepared
-from .options import DataArg, ForceOpt, ModelArg, OutOpt, Reading, read, reads_data, tell
+from .options import DataArg, ForceOpt, ModelArg, OutOpt, Reading, one_size, read_whole, reads_data, tell
 
 ALPHA = "alpha"
 
@@ -46,9 +46,10 @@ def inpaint(
     if missing_value is not None:
         fitted.missing_value = _colour(missing_value)
     told = {**reading, "as_": reading["as_"] or fitted.metrics_.get("data", {}).get("as_"), "allow_missing": True}
-    source = read(data, **told)
+    source = read_whole(data, **told)
     if isinstance(source.rows, Stored):
         raise UsageError("pictures that stay on disk are not filled; give more with --memory, or a part (--include).")
+    one_size(source, out)
     missing = _missing(mask, source, data)
     counts = _counts(fitted, source, missing)
     if not sum(counts):

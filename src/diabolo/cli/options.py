@@ -255,6 +255,30 @@ def read(data: str, *, model: Any = None, **options: Any) -> Source:
     return source
 
 
+def read_whole(data: str, **options: Any) -> Source:
+    """DATA for a task that takes pictures of any size: those of unequal size stay as they are."""
+    from ..data.read_whole import whole_pictures
+
+    path = Path(data).expanduser()
+    asked = any(options.get(name) for name in ("size", "strict", "array", "column", "time", "processor"))
+    if asked or options.get("as_") not in (None, "image") or not path.exists() or data == "digits":
+        return read(data, **options)
+    source = whole_pictures(path, options.get("include"), options.get("target"))
+    if source is None:
+        return read(data, **options)
+    for note in source.notes:
+        tell(f"  {note}")
+    return source
+
+
+def one_size(source: Source, out: Path) -> None:
+    """Raise `UsageError` if pictures of several sizes are to go into one array."""
+    from ..core.errors import UsageError
+
+    if out.suffix == ".npy" and source.rows.dtype == object:
+        raise UsageError(f"pictures of several sizes are no array; write them to a folder: --out {out.stem}.")
+
+
 def remembered(options: dict[str, Any], source: Source) -> dict[str, Any]:
     """How the data was read, kept with the model so that other verbs read alike; plain values for JSON."""
     from ..data import OWN

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from .apply import over, prepared
-from .options import DataArg, ForceOpt, ModelArg, OutOpt, Reading, read, reads_data, tell
+from .options import DataArg, ForceOpt, ModelArg, OutOpt, Reading, one_size, read_whole, reads_data, tell
 
 MOST_LINES = 20
 
@@ -31,9 +31,10 @@ def _pictures(fitted: Any, data: str, out: Path, reading: Reading, force: bool) 
     from ..data import Stored, check_out
 
     check_out(out, force=force, suffixes=(".npy", ""))
-    source = read(data, **{**reading, "as_": reading["as_"] or fitted.metrics_.get("data", {}).get("as_")})
+    source = read_whole(data, **{**reading, "as_": reading["as_"] or fitted.metrics_.get("data", {}).get("as_")})
     if isinstance(source.rows, Stored) and out.suffix != ".npy":
         raise UsageError("pictures that stay on disk are written to .npy; or give more with --memory.")
+    one_size(source, out)
     classes = fitted.classes_
     if out.suffix != ".npy" and (classes.min() < 0 or classes.max() > 255):
         raise UsageError(f"labels from {classes.min()} to {classes.max()} are no grey levels; write them to .npy.")

@@ -71,11 +71,11 @@ class LabelledImage(Processor, Redrawn):
         """Pictures turned over, with their classes. Draws from torch's global generator."""
         for axis in (1, 2) if self.flips else ():
             over = (torch.rand(len(batch)) < 0.5).to(batch.x.device)[:, None, None]
+            scored = None if batch.scored is None else torch.where(over, batch.scored.flip(axis), batch.scored)
             target = torch.where(over, batch.target.flip(axis), batch.target)
-            x = torch.where(over[..., None], batch.x.flip(axis), batch.x)
-            batch = replace(batch, x=x, target=target)
-            if batch.scored is not None:
-                batch = replace(batch, scored=torch.where(over, batch.scored.flip(axis), batch.scored))
+            batch = replace(
+                batch, x=torch.where(over[..., None], batch.x.flip(axis), batch.x), target=target, scored=scored
+            )
         return batch
 
     def invert(self, data: Tensor) -> ndarray:

@@ -25,8 +25,8 @@ def write(path: str | os.PathLike[str], rows: Any, *, keys: Any = None, force: b
     path    the suffix says the form; a path without one is a folder, for pictures
     rows    DataFrame; array (N, D) of codes (columns z0, z1, … in a table); for .npy any array; texts, sounds,
             clips, series or a sparse matrix, each as its own kind is written; for a folder uint8
-            (N, H, W[, 1 or 3]), or floats, which are spread over 0 to 255 from [0, 1], or from their own range if
-            they leave that
+            (N, H, W[, 1 or 3]), or a list of such pictures of any sizes, or floats, which are spread over 0 to 255
+            from [0, 1], or from their own range if they leave that
     keys    DataFrame of N rows: columns that go first in a table; a column 'file' names pictures
     force   replace what is there; without it an existing path is refused
 
@@ -153,7 +153,8 @@ def _with_keys(frame: Any, keys: Any) -> Any:
 
 def _pictures(path: Path, rows: Any, keys: Any) -> None:
     pillow = require("PIL.Image", "image", "writing pictures")
-    pictures = _as_bytes(np.asarray(rows))
+    ragged = isinstance(rows, list) or (isinstance(rows, np.ndarray) and rows.dtype == object)
+    pictures = [_as_bytes(np.asarray(row)[None])[0] for row in rows] if ragged else _as_bytes(np.asarray(rows))
     names = file_names(len(pictures), keys, ".png")
     write_folder(path, names, lambda file, place: pillow.fromarray(pictures[place]).save(file, format="PNG"))
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from ..core.errors import DataError, UsageError
 from ..data import Source, Stored
 from ..data import open as open_source
+from ..data.read_whole import whole_pictures
 from ..networks.u_shaped import UShapedEncoder
 
 MOST_TILES, LEAST_TILES = 4096, 256
@@ -79,7 +80,9 @@ def taken(X: Any, missing: Any = None, value: Any = None, channels: int | None =
 
 def _rows(X: Any) -> tuple[Any, bool]:
     """The pictures of what was given, one by one, and whether they are one array."""
-    X = open_source(X, allow_missing=True) if isinstance(X, str | Path) else X
+    if isinstance(X, str | Path):
+        there = Path(X).expanduser()
+        X = (whole_pictures(there) if there.exists() else None) or open_source(X, allow_missing=True)
     rows = X.rows if isinstance(X, Source) else X
     if isinstance(rows, Stored):
         raise UsageError("these pictures stay on disk; give more memory (--memory), fewer (--include) or smaller ones.")

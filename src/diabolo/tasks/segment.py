@@ -29,7 +29,7 @@ WIDTH, DEPTH = 24, 3
 """Of the default network: deeper than for filling holes, for what a pixel is shows further away."""
 HIDDEN = 0.4
 """Share of the pixels that pre-training hides."""
-STEPS = {"autoencoder": 600, "segmenter": 400}
+STEPS = {"autoencoder": 600, "segmenter": 800}
 BATCH = {"autoencoder": 16, "segmenter": 8}
 RATE = 2e-3
 
@@ -54,7 +54,7 @@ class Segmenter(TaskModel):
     pretrain : False: the same network from random weights; what pre-training is worth is the difference.
     ignore : a label that says nothing, such as 255 at the seams of objects; None: none but -1.
     tile : side of the tiles it learns from, in pixels, int >= 8; smaller pictures are learnt from whole.
-    trainer : of teaching, and of pre-training where the autoencoder has none; epochs "auto": about 400 and 600 steps.
+    trainer : of teaching, and of pre-training where the autoencoder has none; epochs "auto": about 800 and 600 steps.
     random_state : seed.
 
     Raises `DataError` for rows that are no pictures, labels of another size, and fewer than two classes.
