@@ -51,6 +51,7 @@ _HOME = {
     "AutoencoderSelector": "tasks.select",
     "AutoencoderClusterer": "tasks.cluster",
     "AutoencoderGenerator": "tasks.generate",
+    "Denoiser": "tasks.denoise",
     "AutoencoderImputer": "tasks.impute",
     "Inpainter": "tasks.inpaint",
     "Segmenter": "tasks.segment",
