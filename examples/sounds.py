@@ -11,7 +11,7 @@ import sys
 
 import numpy as np
 
-from diabolo import AutoencoderDetector, SoundDenoiser, SoundSegmenter, Trainer
+from diabolo import AutoencoderDetector, Denoiser, SoundSegmenter, Trainer
 from diabolo.core.metrics import si_sdr
 from diabolo.data import objects
 from diabolo.data.sound import Sound
@@ -44,9 +44,9 @@ def main(epochs: int = 10) -> None:
     """Three models, a few lines each."""
     clips, fresh = tones(40), tones(8)
 
-    denoiser = SoundDenoiser(trainer=Trainer(epochs=epochs), random_state=0).fit(clips)
+    denoiser = Denoiser(trainer=Trainer(epochs=epochs), random_state=0).fit(clips)
     noisy = objects(with_noise(sound, 5.0, RANDOM)[0] for sound in fresh)
-    clean = denoiser.denoise(noisy)
+    clean = denoiser.transform(noisy)
     before, after = (
         float(np.mean([si_sdr(a.samples, b.samples) for a, b in zip(fresh, heard, strict=True)]))
         for heard in (noisy, clean)

@@ -27,11 +27,11 @@ import numpy as np
 from benchmarks.common import head, parser, row
 from numpy import ndarray
 
-from diabolo import Trainer, data
+from diabolo import Denoiser, Trainer, data
 from diabolo.core.metrics import si_sdr
 from diabolo.data.record import objects
 from diabolo.tasks import noise_floor
-from diabolo.tasks.denoise_sounds import SoundNoise, denoised, gains_of, steps_for, with_noise
+from diabolo.tasks.denoise_sounds import denoised, gains_of, with_noise
 
 OUT = Path(__file__).parent / "out"
 RATIO, JUDGED = 5.0, 200
@@ -40,11 +40,8 @@ WIENER = ("Wiener filter, true noise spectrum", "the same, frame by frame")
 
 def fit(train: ndarray, seed: int, epochs: int, clean: bool) -> Any:
     """A denoiser of the usual kind."""
-    way = SoundNoise(clean=clean)
-    source = way.source(data.Source(train, "audio"))
-    model = way.autoencoder(way.rate(source))
-    model.trainer, model.random_state = steps_for(Trainer(epochs=epochs), len(train)), seed
-    return model.fit(source)
+    task = Denoiser(clean=clean, trainer=Trainer(epochs=epochs), random_state=seed)
+    return task.fit(data.Source(train, "audio")).autoencoder_
 
 
 def frame_by_frame(rows: list[Any], seed: int) -> ndarray:

@@ -49,7 +49,7 @@ PUBLIC = [
     *("VQVAE", "ResidualVQVAE", "FSQAutoencoder", "CategoricalVAE", "AdversarialAutoencoder", "VAEGAN", "AEGAN"),
     *("AutoencoderClassifier", "AutoencoderRegressor", "PretrainedEncoder", "AutoencoderDetector"),
     *("AutoencoderSampler", "verdict", "AutoencoderSelector", "AutoencoderClusterer", "AutoencoderGenerator"),
-    *("AutoencoderImputer", "Inpainter", "Segmenter", "SoundDenoiser", "SoundSegmenter"),
+    *("AutoencoderImputer", "Denoiser", "Inpainter", "Segmenter", "SoundSegmenter"),
     *("load", "Trainer", "Device", "Progress", "TimeLimit", "TensorBoard", "Checkpoint", "Spec", "data"),
 ]
 PARAMETERS = {
@@ -65,9 +65,9 @@ PARAMETERS = {
     "PretrainedEncoder": "model fine_tune trainer random_state",
     "AutoencoderSampler": "autoencoder how sampling_strategy k_neighbors trainer random_state",
     "AutoencoderImputer": "autoencoder members hide prior trainer random_state",
+    "Denoiser": "autoencoder clean noise damage tile trainer random_state",
     "Inpainter": "autoencoder mask share size tile missing_value trainer random_state",
     "Segmenter": "autoencoder pretrain ignore tile trainer random_state",
-    "SoundDenoiser": "autoencoder clean noise low high trainer random_state",
     "SoundSegmenter": "autoencoder splices pieces least trainer random_state",
     "BetaTCVAE": "n_components beta network hidden loss trainer random_state",
     "BetaVAE": "n_components beta warm_up capacity network hidden loss trainer random_state",

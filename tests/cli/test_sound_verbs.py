@@ -50,7 +50,7 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def denoiser(run: Run, clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = tmp_path_factory.mktemp("denoiser") / "m"
-    words = ("--target", "none", "--task", "denoise-sounds", "--out", model, "--holdout", 0.4, *QUICK)
+    words = ("--target", "none", "--task", "denoise", "--out", model, "--holdout", 0.4, *QUICK)
     fitted = run("fit", clips, *words)
     assert fitted.exit_code == 0, fitted.output
     for text in ("SI-SDR gained", "Wiener filter, estimated noise", "ideal ratio mask"):
@@ -83,13 +83,11 @@ def test_what_is_no_recording_or_no_denoiser_is_refused(
     plain = ("--processor", "log-mel(window=0.1, mels=8)", "--network", "dense", "--hidden", 4, "--latent", 2, *QUICK)
     run("fit", clips, "--target", "none", "--out", tmp_path / "plain", *plain)
     said = fails(1, "denoise", tmp_path / "plain", clips, "--out", tmp_path / "o")
-    assert "--task denoise-sounds" in said
+    assert "--task denoise" in said
     for place in range(5):
         soundfile.write(tmp_path / f"{place}.wav", np.zeros(2000), RATE)
     (tmp_path / "broken.wav").unlink()
-    assert "silent" in fails(
-        1, "fit", tmp_path, "--include", "*.wav", "--task", "denoise-sounds", "--out", tmp_path / "m"
-    )
+    assert "silent" in fails(1, "fit", tmp_path, "--include", "*.wav", "--task", "denoise", "--out", tmp_path / "m")
 
 
 def test_recordings_are_cut(run: Run, fails: Run, clips: Path, tmp_path: Path) -> None:

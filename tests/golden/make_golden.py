@@ -50,7 +50,9 @@ def rows(name: str) -> np.ndarray:
     random = np.random.default_rng(0)
     if name in SOUNDS:
         pitch = np.arange(6)[:, None] / 40 + 0.02
-        return (0.3 * np.sin(2 * np.pi * pitch * np.arange(400)) + 0.01 * random.normal(size=(6, 400))).astype("float32")
+        return (0.3 * np.sin(2 * np.pi * pitch * np.arange(400)) + 0.01 * random.normal(size=(6, 400))).astype(
+            "float32"
+        )
     if name == "conv":
         return random.integers(0, 256, (24, 6, 5), dtype=np.uint8)
     if name in PICTURES:
@@ -60,8 +62,8 @@ def rows(name: str) -> np.ndarray:
     return (random.normal(size=(24, 5)) * 10 + 3).astype("float32")
 
 
-PICTURES = ("inpaint", "segment")
-SOUNDS = ("denoise-sounds", "segment-sounds")
+PICTURES = ("denoise", "inpaint", "segment")
+SOUNDS = ("segment-sounds",)
 
 
 def as_given(name: str, X: np.ndarray) -> Any:
@@ -74,10 +76,10 @@ def as_given(name: str, X: np.ndarray) -> Any:
 ANSWERS: dict[str, Callable[[Any, np.ndarray], Any]] = {
     "augment": lambda model, X: model.sample(3, y=1, random_state=0),
     "cluster": lambda model, X: model.predict_proba(X),
-    "denoise-sounds": lambda model, X: np.stack([one.samples for one in model.denoise(as_given("denoise-sounds", X))]),
     "detect": lambda model, X: model.score_samples(X),
     "generate": lambda model, X: model.sample(3, random_state=0),
     "impute": lambda model, X: model.transform(np.where(X > 15, np.nan, X)),
+    "denoise": lambda model, X: model.transform(X),
     "inpaint": lambda model, X: model.transform(np.where(X > 0.7, np.nan, X)),
     "segment": lambda model, X: model.predict_proba(X),
     "segment-sounds": lambda model, X: model.segment(as_given("segment-sounds", X))[0].novelty,
@@ -91,14 +93,13 @@ def task(name: str) -> Any:
     from diabolo import VAE, Autoencoder, Trainer
     from diabolo.core import lookup
 
-    kept = "conv(dims=1, channels=(2,), stride=1, flat=False)"
     special: dict[str, dict[str, Any]] = {
         "augment": {"autoencoder": VAE(2, hidden=(4,)), "how": "interpolation"},
         "cluster": {"autoencoder": Autoencoder(2, hidden=(4,)), "n_clusters": 2},
-        "denoise-sounds": {"autoencoder": Autoencoder(2, network=f"gains(frame=16, step=8, network={kept!r})")},
         "detect": {"autoencoder": Autoencoder(2, hidden=(4,)), "folds": 1},
         "generate": {"autoencoder": VAE(2, hidden=(4,))},
         "impute": {"autoencoder": Autoencoder(2, hidden=(4,)), "members": 1},
+        "denoise": {"autoencoder": Autoencoder(2, network="u-shaped(width=2, depth=1)", loss="squared"), "tile": 8},
         "inpaint": {"autoencoder": Autoencoder(2, network="u-shaped(width=2, depth=1)", loss="squared"), "tile": 8},
         "segment": {"autoencoder": Autoencoder(2, network="u-shaped(width=2, depth=1)"), "tile": 8},
         "segment-sounds": {"autoencoder": Autoencoder(2, hidden=(4,)), "splices": 10, "pieces": 2},

@@ -41,7 +41,7 @@ def inpaint(
     from ..data import Stored, check_out
     from ..estimators.saving import load
 
-    check_out(out, force=force, suffixes=(".npy", ""))
+    check_out(out, force=force, suffixes=(".npy", ".png", ""))
     fitted = prepared(load(model), "inpaint")
     if missing_value is not None:
         fitted.missing_value = _colour(missing_value)
@@ -58,7 +58,8 @@ def inpaint(
             "--mask alpha or --missing-value."
         )
     over(out, lambda piece: fitted.transform(piece, missing), source, force, "picture", fitted)
-    tell(f"{sum(counts):,} pixels filled in {sum(count > 0 for count in counts):,} pictures")
+    damaged = sum(count > 0 for count in counts)
+    tell(f"{sum(counts):,} pixels filled in {damaged:,} picture{'' if damaged == 1 else 's'}")
 
 
 def _missing(mask: str | None, source: Any, data: str) -> Any:

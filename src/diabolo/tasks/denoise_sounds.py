@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy import ndarray
 
-from ..core import Spec, make
-from ..core.errors import DataError, UsageError, out_of_range
+from ..core import Spec
+from ..core.errors import DataError, out_of_range
 from ..core.metrics import si_sdr
-from ..data import Source, Stored, processor_for
+from ..data import Source, processor_for
 from ..data import open as open_source
 from ..data.process_audio import AudioProcessor
 from ..data.record import objects
@@ -33,71 +33,37 @@ CODE, WINDOW = 64, 0.5
 """Values of a code, one code a frame; seconds of a window."""
 STEPS, BATCH, RATE = 1200, 32, 2e-3
 """Of training, where nothing was asked for."""
-LOW, HIGH = -5.0, 15.0
-"""Decibels of signal to noise that are learnt from."""
 TRIALS, SHOWN = 40, 4
 """Recordings that a denoiser is judged by, and that are shown."""
 SILENT = 1e-5
 
 
-@dataclass(frozen=True)
-class SoundNoise:
-    """What a denoiser of sounds learns from: how its rows are read, and the noise that is added to them.
+def source_of(X: Any) -> Source:
+    """Sounds as windows of half a second at one loudness, unless another way was asked for.
 
-    clean  True: rows are clean, and noise is added to them at a random ratio. False: rows are noisy; as much noise
-           again as they hold is added, and what is learnt is to take half of the noise away (Moran et al. 2020).
-    noise  None: white; else recordings of noise, from which stretches are taken
-    low, high  decibels of signal to noise, where rows are clean
+    Raises `DataError` for rows that are no sounds and for silence.
     """
+    X = open_source(X) if isinstance(X, str | Path) else X
+    sounds = checked(bare(X))
+    if all(float(np.abs(sound.samples).max(initial=0)) < SILENT for sound in sounds):
+        raise DataError("all recordings are silent: there is nothing to learn from.")
+    source = X if isinstance(X, Source) else Source(objects(sounds), "audio")
+    return replace(source, processor=source.processor or f"audio(window={WINDOW}, level='clip')")
 
-    clean: bool = True
-    noise: Any = None
-    low: float = LOW
-    high: float = HIGH
 
-    def source(self, X: Any) -> Source:
-        """Sounds as windows of half a second at one loudness, unless another way was asked for.
+def rate_of(source: Source) -> int:
+    """The rate that recordings are read at. Raises `UsageError` for a processor of spectra."""
+    reader = processor_for(source)
+    if not isinstance(reader, AudioProcessor):
+        raise out_of_range("processor", "'audio(…)': noise is taken out of waveforms", source.processor)
+    rates = [sound.rate for sound in source.rows]
+    return reader.rate or max(set(rates), key=rates.count)
 
-        Raises `DataError` for rows that are no sounds and for silence, `UsageError` for sounds that stay on disk.
-        """
-        X = open_source(X) if isinstance(X, str | Path) else X
-        rows = bare(X)
-        if isinstance(rows, Stored):
-            raise UsageError("a denoiser learns from sounds in memory; give more with --memory, or fewer of them.")
-        sounds = checked(rows)
-        if all(float(np.abs(sound.samples).max(initial=0)) < SILENT for sound in sounds):
-            raise DataError("all recordings are silent: there is nothing to learn from.")
-        source = X if isinstance(X, Source) else Source(objects(sounds), "audio")
-        return replace(source, processor=source.processor or f"audio(window={WINDOW}, level='clip')")
 
-    def rate(self, source: Source) -> int:
-        """The rate that the rows are read at."""
-        reader = processor_for(source)
-        if not isinstance(reader, AudioProcessor):
-            raise out_of_range("processor", "'audio(…)': noise is taken out of waveforms", source.processor)
-        rates = [sound.rate for sound in source.rows]
-        return reader.rate or max(set(rates), key=rates.count)
-
-    def autoencoder(self, rate: int) -> DenoisingAutoencoder:
-        """The usual one: convolutions over frames of 32 ms whose output are gains."""
-        frame, step = noise_floor.frame_of(rate)
-        net = Spec("gains", frame=frame, step=step)
-        return DenoisingAutoencoder(CODE, network=net, corruption=self.corruption(), loss="squared")
-
-    def corruption(self) -> Spec:
-        """What is added, by name: recordings of noise are handed over by `armed`, for a saved model holds none."""
-        if self.clean:
-            make("corruption", "background", low=self.low, high=self.high)  # a wrong range is found at once
-            return Spec("background", low=self.low, high=self.high)
-        return Spec("background", low=0.0, high=0.0, twice=True)
-
-    def armed(self, model: BaseAutoencoder, rate: int) -> Callable[[], Any]:
-        """Give a model that is about to be fitted the recordings of noise; what comes back takes them away again."""
-        if self.noise is None:
-            return lambda: None
-        given = model.get_params(deep=False)["corruption"]
-        model.set_params(corruption=Spec.of(given).with_defaults(recording=recording_of(self.noise, rate)))
-        return lambda: model.set_params(corruption=given)
+def usual_autoencoder(rate: int) -> DenoisingAutoencoder:
+    """Convolutions over frames of 32 ms whose output are gains."""
+    frame, step = noise_floor.frame_of(rate)
+    return DenoisingAutoencoder(CODE, network=Spec("gains", frame=frame, step=step), loss="squared")
 
 
 def recording_of(noise: Any, rate: int) -> ndarray:
@@ -131,7 +97,7 @@ def steps_for(trainer: Trainer | None, windows: int) -> Trainer:
 def denoised(model: BaseAutoencoder, X: Any, *, clean: bool = True) -> ndarray:
     """Sounds without their noise, at the model's rate, each as long and as loud as it was given.
 
-    clean : as in `SoundNoise`; a model of noisy recordings takes away half of the noise, so its step is doubled.
+    clean : whether it learnt from clean ones; a model of noisy ones takes half of the noise away: its step is doubled.
     """
     rows = bare(open_source(X) if isinstance(X, str | Path) else X)
     found: ndarray = model.reconstruct(rows)
