@@ -1,0 +1,463 @@
+"""Search by likeness: rows as codes, and the rows of an index whose codes are nearest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+from sklearn.utils.validation import check_is_fitted
+
+from ..core import Windowed, register
+from ..core.errors import DataError, ModelError, UsageError, out_of_range
+from ..data import Source
+from ..data import open as open_source
+from ..estimators import saving
+from ..estimators.base import BaseAutoencoder
+from ..estimators.from_disk import on_disk, pieces
+from ..estimators.rows import bare
+from ..train import Trainer
+from . import approximate, hashing
+from .base import Assessment, TaskModel
+from .exhibit import Exhibit
+from .nearest import Exact, Found
+from .row_keys import NUMBER, RowKeys, columns_of
+
+KINDS, METRICS = ("exact", "hnsw", "ivf-pq", "binary"), ("cosine", "euclidean")
+GRAPHS = ("hnsw", "ivf-pq")
+USUAL_BITS, HASHED = 64, 20_000
+"""Bits where none are asked for, at most; rows that a rotation is learnt from."""
+PROBES, JUDGED = 256, 10
+"""Rows that the effort is decided by, and how many of their neighbours must be found."""
+
+
+class Hits(NamedTuple):
+    """What was found for each query, nearest first: distances (Q, k) and keys of the rows (Q, k)."""
+
+    distances: ndarray
+    keys: ndarray
+
+
+@register("task", "search")
+class SearchIndex(TaskModel):
+    """Rows that are like a row: an autoencoder's codes, searched for the nearest.
+
+        add      rows ──encoder──▶ codes ──────────────▶ index (codes, or bits, and the keys of the rows)
+        search   query ──the same encoder──▶ code ──▶ k nearest ──▶ distances, keys
+
+        exact    every code is compared, in blocks; nothing is missed, ties are in the order of the rows
+        hnsw     a graph of neighbours that is walked (FAISS): large sets, memory for 64 links a row
+        ivf-pq   cells, and codes cut into pieces of a byte (FAISS): quicker to build than the graph
+        binary   the signs of codes, as bits; Hamming distance (FAISS): 32 bits a row are 4 bytes, codes are not kept
+
+    hnsw and ivf-pq measure what they find by the codes themselves, and look as far as is needed to find the share
+    ``recall`` of the true neighbours of some of the index's own rows. Rows that are cut into windows (sounds, series,
+    clips) have one code a window, and the keys ``start`` and ``end`` beside the row's own. A code that keeps positions
+    counts as one vector.
+
+    Parameters
+    ----------
+    autoencoder : any autoencoder. Fitted: its codes are searched, `add` may be called at once. Not fitted (None: an
+        `Autoencoder`): `fit` trains it on the rows, then adds them.
+    kind : "exact", "hnsw", "ivf-pq" or "binary". All but exact need the extra ``search``.
+    metric : "cosine" or "euclidean", between codes; bits have their own.
+    bits : of kind "binary", at most the values of a code; None: as many, 64 at most. Codes that are bits already
+        (bottleneck "binary") stay as they are; others are turned by iterative quantisation, learnt from the first rows
+        that are added.
+    recall : in (0, 1]; share of the 10 nearest that hnsw and ivf-pq are to find.
+    trainer : of the autoencoder, if it is to be fitted.
+    random_state : seed; also: None lets the graph be built by several threads, which is quicker and never twice the
+        same.
+
+    Raises `UsageError` for parameters out of range, `DataError` for rows that cannot be used, `MissingExtra` where
+    FAISS is not installed. A saved index of hnsw or ivf-pq holds bytes that FAISS reads in C++, after their checksum
+    has been verified: it guards against damage, not against malice. Take such an index only from people you trust;
+    exact and binary ones hold plain arrays.
+
+    Reference: Krizhevsky & Hinton (2011), "Using very deep autoencoders for content-based image retrieval"; Malkov &
+    Yashunin (2020), "Efficient and robust approximate nearest neighbor search using hierarchical navigable small world
+    graphs"; Jégou, Douze & Schmid (2011), "Product quantization for nearest neighbor search"; Salakhutdinov & Hinton
+    (2009), "Semantic hashing".
+
+    >>> import numpy as np
+    >>> from diabolo import Autoencoder, SearchIndex, Trainer
+    >>> X = np.random.default_rng(0).normal(size=(40, 5)).astype("float32")
+    >>> model = Autoencoder(3, trainer=Trainer(epochs=2), random_state=0).fit(X)
+    >>> index = SearchIndex(model).add(X, keys=[f"row {n}" for n in range(40)])
+    >>> distances, keys = index.search(X[7:8], k=3)
+    >>> keys.shape, str(keys[0, 0]), float(distances[0, 0])
+    ((1, 3), 'row 7', 0.0)
+    """
+
+    def __init__(
+        self,
+        autoencoder: BaseAutoencoder | None = None,
+        *,
+        kind: str = "exact",
+        metric: str = "cosine",
+        bits: int | None = None,
+        recall: float = 0.98,
+        trainer: Trainer | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.autoencoder, self.kind, self.metric, self.bits = autoencoder, kind, metric, bits
+        self.recall, self.trainer, self.random_state = recall, trainer, random_state
+
+    def __sklearn_clone__(self) -> Self:
+        """A clone keeps a fitted autoencoder: its codes are what is searched."""
+        made: Self = super().__sklearn_clone__()
+        made.autoencoder = self.autoencoder if _fitted(self.autoencoder) else made.autoencoder
+        return made
+
+    # building -----------------------------------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any = None, *, keys: Any = None) -> Self:
+        """Train the autoencoder, unless it is fitted, and add the rows; what was in the index is forgotten."""
+        self._check()
+        X = open_source(X) if isinstance(X, str | Path) else X
+        if _fitted(self.autoencoder):
+            self._open()
+        else:
+            super()._begin()
+            self._member("autoencoder", self._base(), X)
+        return self.add(X, keys)
+
+    def _begin(self) -> None:
+        self.models_, self.arrays_, self.facts_, self.metrics_ = {}, {}, {}, {}
+        self._graph = self._exact = None
+
+    def _open(self) -> None:
+        """An empty index of the fitted autoencoder."""
+        self._check()
+        if not _fitted(self.autoencoder):
+            raise ModelError("the autoencoder of this index is not fitted; fit it first, or fit the index to rows.")
+        self._begin()
+        model: Any = self.autoencoder
+        self.models_["autoencoder"], self.n_features_in_ = model, vars(model).get("n_features_in_")
+        self.metrics_ = {name: model.metrics_[name] for name in ("data",) if name in model.metrics_}
+
+    def _check(self) -> None:
+        """Raise `UsageError` for parameters out of range."""
+        for name, value, known in (("kind", self.kind, KINDS), ("metric", self.metric, METRICS)):
+            if value not in known:
+                raise out_of_range(name, " or ".join(map(repr, known)), value)
+        if self.bits is not None and (not isinstance(self.bits, int) or isinstance(self.bits, bool) or self.bits < 1):
+            raise out_of_range("bits", "an int of at least 1, or None", self.bits)
+        if not (isinstance(self.recall, int | float) and 0 < self.recall <= 1):
+            raise out_of_range("recall", "a share in (0, 1]", self.recall)
+        if self.kind != "exact":
+            approximate.faiss()
+
+    def add(self, X: Any, keys: Any = None) -> Self:
+        """Add rows to the index, after those that are there.
+
+        X : rows as the autoencoder takes them, on disk too. keys : what they are called, one a row (or one a window):
+        texts or numbers, or a DataFrame of several columns; None: the keys of a source (file names …), where it has
+        some, else their numbers. Rows of an index all have the same key columns.
+        """
+        if "models_" not in vars(self):
+            self._open()
+        X = open_source(X) if isinstance(X, str | Path) else X
+        if keys is not None and on_disk(X):
+            raise UsageError("rows on disk bring their own keys; leave out keys=.")
+        rows = 0
+        for piece in pieces(X) if isinstance(X, Source) else (X,):
+            codes, named = self._codes(piece), self._named(piece, keys)
+            self._must_fit(codes, named)
+            if "values" not in self.facts_:
+                self._learn_bits(codes, X)
+            self._keys.extend(named)
+            self._hold(codes)
+            rows += len(bare(piece))
+        self.metrics_["rows"] = self.metrics_.get("rows", 0) + rows
+        self.facts_.pop("effort", None)
+        return self
+
+    def _codes(self, X: Any) -> Float[ndarray, "n d"]:
+        """Codes as vectors. Raises `ModelError` if some are not finite."""
+        codes = self.autoencoder_.transform(X)
+        codes = np.ascontiguousarray(codes.reshape(len(codes), -1), dtype=np.float32)
+        if not np.isfinite(codes).all():
+            raise ModelError("some codes are not finite; they cannot be searched. Train the autoencoder again.")
+        return codes
+
+    def _named(self, X: Any, keys: Any) -> dict[str, ndarray]:
+        """The key columns of rows, one a code; {}: they go by their number."""
+        if keys is None and isinstance(X, Source):
+            keys = X.keys
+        found = {} if keys is None else columns_of(keys)
+        if not isinstance(self.processor_, Windowed):
+            return found
+        number, start, end = self.processor_.places(bare(X))
+        if not found:
+            found = {"row": np.arange(len(bare(X))) + self.metrics_.get("rows", 0)}
+        if len(next(iter(found.values()))) == len(number) and "start" in found:
+            return found
+        return {
+            **{name: column[number] for name, column in found.items()}, **columns_of({"start": start, "end": end})
+        }  # fmt: skip
+
+    def _must_fit(self, codes: ndarray, named: dict[str, ndarray]) -> None:
+        """Raise `DataError` for keys that are not one a code."""
+        if named and len(next(iter(named.values()))) != len(codes):
+            raise DataError(f"there are {len(next(iter(named.values())))} keys for {len(codes)} codes.")
+        if not named and self._keys.columns:
+            raise DataError(f"the index knows its rows by {self._keys.names[0]!r}; give keys= with more of them.")
+        if named and not self._keys.columns and len(self):
+            raise DataError("the rows of this index go by their number; leave out keys=.")
+
+    def _learn_bits(self, codes: ndarray, X: Any) -> None:
+        """Note how wide codes are; learn how they become bits."""
+        self.facts_["values"] = codes.shape[1]
+        if self.kind != "binary":
+            return
+        asked, plain = self.bits, hashing.is_binary(codes)
+        most = codes.shape[1]
+        if (asked or 1) > most or (plain and asked not in (None, most)):
+            raise out_of_range("bits", f"{'' if plain else 'at most '}{most}, the values of a code, or None", asked)
+        self.facts_["bits"] = asked or (most if plain else min(most, USUAL_BITS))
+        if not plain:
+            some = self._codes(X.rows.sample(HASHED)) if on_disk(X) else codes
+            some = some[np.random.default_rng(0).permutation(len(some))[:HASHED]]
+            mean, turn = hashing.itq(some.astype(np.float64), self.facts_["bits"])
+            self.arrays_.update(mean=mean, turn=turn)
+
+    def _hold(self, codes: ndarray) -> None:
+        name, values = ("bits", self._bits(codes)) if self.kind == "binary" else ("codes", codes)
+        held = self.arrays_.get(name)
+        self.arrays_[name] = values if held is None else np.concatenate([held, values])
+        self._exact = None
+
+    def _bits(self, codes: ndarray) -> ndarray:
+        """Bits of codes, 8 a byte."""
+        return hashing.packed((codes - self.arrays_["mean"]) @ self.arrays_["turn"] if "turn" in self.arrays_ else codes)
+
+    # searching ----------------------------------------------------------------------------------------------
+
+    def search(self, X: Any, k: int = 10) -> Hits:
+        """The k rows nearest to each row of X: distances, rising, and keys, both (Q, k).
+
+        Keys are those given to `add` (numbers of the rows, where there were none; a tuple, where rows have several key
+        columns). An index of fewer rows gives fewer columns. Where hnsw or ivf-pq find too few, the last distances are
+        infinite and the keys None (-1 for numbers).
+        """
+        distances, numbers = self.nearest(self.queries(X), k)
+        return Hits(distances, self.keys_of(numbers))
+
+    def queries(self, X: Any) -> Float[ndarray, "q d"]:
+        """Codes of rows (of windows), as `nearest` takes them."""
+        check_is_fitted(self, "models_")
+        X = open_source(X) if isinstance(X, str | Path) else X
+        return np.concatenate([self._codes(piece) for piece in (pieces(X) if isinstance(X, Source) else (X,))])
+
+    def nearest(self, codes: Float[ndarray, "q d"], k: int = 10) -> Found:
+        """Distances and numbers of the k rows nearest to codes."""
+        if not isinstance(k, int | np.integer) or isinstance(k, bool) or k < 1:
+            raise out_of_range("k", "an int of at least 1", k)
+        k = min(int(k), len(self._filled()))
+        if self.kind == "binary":
+            return approximate.nearest_bits(self.arrays_["bits"], self._bits(codes), k)
+        if self.kind == "exact":
+            return self._by_force().search(codes, k)
+        return self._by_graph(self._decided(), codes, k)
+
+    def like(self, numbers: Any, k: int = 10) -> Found:
+        """Distances and numbers of the k rows nearest to rows of the index, without themselves."""
+        numbers = np.atleast_1d(np.asarray(numbers, dtype=np.int64))
+        total = len(self._filled())
+        if ((numbers < 0) | (numbers >= total)).any():
+            raise out_of_range("row", f"from 0 to {total - 1}, the rows of this index", numbers.tolist())
+        if total == 1:
+            raise DataError("the index holds one row alone; there is nothing beside it.")
+        if self.kind == "binary":
+            found = approximate.nearest_bits(self.arrays_["bits"], self.arrays_["bits"][numbers], min(k + 1, total))
+        else:
+            found = self.nearest(self.arrays_["codes"][numbers], k + 1)
+        return _without(found, numbers)
+
+    def where(self, key: Any) -> Int[ndarray, " m"]:
+        """Numbers of the rows of that key (of that first key column: all windows of a file). Raises `DataError`."""
+        found = self._keys.where(key)
+        if not self._keys.columns and str(key).isdigit() and int(key) < len(self):
+            return np.array([int(key)])
+        if not len(found):
+            name = self._keys.names[0] if self._keys.columns else "row"
+            raise DataError(f"no row of this index has {name} {key!r}.")
+        return found
+
+    def keys_of(self, numbers: Int[ndarray, "*n"]) -> ndarray:
+        """Keys of rows, in the shape of ``numbers``."""
+        if not self._keys.columns:
+            return numbers
+        columns = list(self.columns_of(numbers).values())
+        if len(columns) == 1:
+            return columns[0]
+        found = np.empty(numbers.shape, object)
+        for at in np.ndindex(numbers.shape):
+            found[at] = None if numbers[at] < 0 else tuple(column[at] for column in columns)
+        return found
+
+    def columns_of(self, numbers: Int[ndarray, "*n"]) -> dict[str, ndarray]:
+        """The key columns of rows; their number, where they have none. Of -1: None, NaN."""
+        missing = numbers < 0
+        if not self._keys.columns:
+            return {"row": numbers}
+        found = self._keys.at(np.where(missing, 0, numbers))
+        kinds = dict(self._keys.columns)
+        if missing.any():
+            for name, values in found.items():
+                found[name] = np.where(missing, np.nan if kinds[name] == NUMBER else None, values)  # type: ignore[arg-type]
+        return found
+
+    def recall_at(self, k: int = 10, codes: Float[ndarray, "q d"] | None = None) -> float:
+        """Share of the k nearest that is found, against exact search, for codes; None: some of the index's own rows.
+
+        What is as near as the k-th nearest counts as found. Raises `UsageError` for bits, which keep no codes.
+        """
+        if self.kind == "binary":
+            raise UsageError("an index of bits keeps no codes, so there is no exact search to hold it against.")
+        if codes is not None:
+            return _recall(self.nearest(codes, k), self._by_force().search(codes, min(k, len(self))))
+        return 1.0 if self.kind == "exact" else self._own_recall(self._decided(), min(k, len(self) - 1))
+
+    def _by_force(self) -> Exact:
+        if self._exact is None:
+            self._exact = Exact(self.arrays_["codes"], self.metric)
+        return self._exact
+
+    def _by_graph(self, effort: int, codes: ndarray, k: int) -> Found:
+        return approximate.search(self._built(), self.kind, effort, self.arrays_["codes"], self.metric, codes, k)
+
+    def _built(self) -> Any:
+        """FAISS's index of all codes: read from bytes, begun, lengthened, as need be."""
+        codes = self.arrays_["codes"]
+        if self._graph is None and "faiss" in self.arrays_:
+            held = self.arrays_.pop("faiss")
+            self._graph = approximate.from_bytes(self.kind, held, codes.shape[1], len(codes))
+        if self._graph is None:
+            self._graph = approximate.started(self.kind, codes, self.metric)
+        if self._graph.ntotal < len(codes):
+            new = codes[self._graph.ntotal :]
+            approximate.add(self._graph, new, self.metric, repeatable=self.random_state is not None)
+        return self._graph
+
+    def _decided(self) -> int:
+        """How far to look: the least effort that finds enough neighbours of some rows."""
+        if "effort" in self.facts_:
+            return int(self.facts_["effort"])
+        for effort in approximate.LADDER[self.kind]:
+            found = self._own_recall(effort, min(JUDGED, len(self) - 1))
+            if found >= self.recall:
+                break
+        self.facts_.update(effort=effort, recall=found)
+        return effort
+
+    def _own_recall(self, effort: int, k: int) -> float:
+        """Of some of the index's rows: of the k nearest others, the share that an effort finds."""
+        if k < 1:
+            return 1.0
+        rows = np.unique(np.linspace(0, len(self) - 1, PROBES).astype(np.int64))
+        probes = self.arrays_["codes"][rows]
+        if "truth" not in vars(self) or self._truth[0] != (len(self), k):
+            self._truth = ((len(self), k), _without(self._by_force().search(probes, k + 1), rows))
+        return _recall(_without(self._by_graph(effort, probes, k + 1), rows), self._truth[1])
+
+    # what it is ---------------------------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        """Codes in the index."""
+        held = vars(self).get("arrays_", {})
+        return len(held.get("bits", held.get("codes", ())))
+
+    @property
+    def _keys(self) -> RowKeys:
+        return RowKeys(self.arrays_, self.facts_.setdefault("keys", []))
+
+    def _filled(self) -> Self:
+        check_is_fitted(self, "models_")
+        if not len(self):
+            raise DataError("the index holds no rows; add some first.")
+        return self
+
+    def must_hold(self, model: BaseAutoencoder) -> None:
+        """Raise `ModelError` unless the codes of this index are those of a model."""
+        if fingerprint(model) != fingerprint(self.autoencoder_):
+            ours, other = (f"{m.part_name!r} with codes of {m.n_components_}" for m in (self.autoencoder_, model))  # type: ignore[attr-defined]
+            raise ModelError(
+                f"this index holds codes of another model ({ours}) than the one given ({other}); codes of two models "
+                "cannot be compared. Make an index of its own for this model."
+            )
+
+    def assess(self, learn: Source, held: Source, *, seed: int = 0) -> Assessment | None:
+        """Beside principal components and the rows as they are: are the rows found of the same class, or near?"""
+        from .search_shown import judged
+
+        return judged(self, learn, held, seed)
+
+    def exhibits(self, source: Source, *, seed: int = 0) -> Sequence[Exhibit]:
+        """Some rows and those nearest to them among the rows given, as pictures; what the index itself finds."""
+        from .search_shown import shown
+
+        return shown(self, source, seed)
+
+    # on disk ------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | Path, *, force: bool = False) -> None:
+        """Write the index and its model into a folder; `diabolo.load` reads it.
+
+        Raises `ModelError` if the folder holds something already, unless ``force``.
+        """
+        check_is_fitted(self, "models_")
+        if self.kind in GRAPHS and len(self):
+            self._decided()
+            self.arrays_["faiss"] = approximate.to_bytes(self._built())
+        try:
+            super().save(path, force=force)
+        finally:
+            self.arrays_.pop("faiss", None)
+
+
+def fingerprint(model: BaseAutoencoder) -> str:
+    """What tells two models' codes apart: a hash of the weights and of how rows become tensors."""
+    found = hashlib.sha256(json.dumps(model.processor_.state(), sort_keys=True, default=str).encode())
+    for name, tensor in sorted(saving.tensors_of(model).items()):
+        found.update(name.encode())
+        found.update(tensor.flatten().view(-1).numpy().tobytes())
+    return found.hexdigest()
+
+
+def empty_like(index: SearchIndex) -> SearchIndex:
+    """An index of the same model and parameters without rows."""
+    made = SearchIndex(**index.get_params(deep=False))
+    made.autoencoder = index.autoencoder_
+    made._open()
+    made.metrics_ = {name: value for name, value in index.metrics_.items() if name == "data"}
+    return made
+
+
+def source_of(keys: Any, source: Source) -> Source:
+    """A source with other keys."""
+    return replace(source, keys=keys)
+
+
+def _fitted(model: Any) -> bool:
+    return model is not None and "module_" in vars(model)
+
+
+def _without(found: Found, numbers: ndarray) -> Found:
+    """Neighbours without the rows themselves; where a row is not among its own, without the farthest."""
+    own = found[1] == numbers[:, None]
+    own[~own.any(1), -1] = True
+    shape = (len(numbers), found[1].shape[1] - 1)
+    return found[0][~own].reshape(shape), found[1][~own].reshape(shape)
+
+
+def _recall(found: Found, truth: Found) -> float:
+    """The share of neighbours that are as near as the last true one."""
+    return float((found[0] <= truth[0][:, -1:]).mean())
