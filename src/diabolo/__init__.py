@@ -52,6 +52,7 @@ _HOME = {
     "AutoencoderClusterer": "tasks.cluster",
     "AutoencoderGenerator": "tasks.generate",
     "AutoencoderImputer": "tasks.impute",
+    "SearchIndex": "tasks.search",
     "load": "estimators.saving",
     "Trainer": "train",
     "Device": "train",

@@ -77,7 +77,13 @@ def threads(count: int | None) -> Iterator[None]:
 
 
 def search(
-    index: Any, kind: str, effort: int, codes: Float[ndarray, "n d"], metric: str, queries: Float[ndarray, "q d"], k: int
+    index: Any,
+    kind: str,
+    effort: int,
+    codes: Float[ndarray, "n d"],
+    metric: str,
+    queries: Float[ndarray, "q d"],
+    k: int,
 ) -> Found:
     """The k nearest that an index finds, measured by the codes themselves; where fewer are found, -1 at infinity."""
     if kind == "hnsw":
@@ -108,7 +114,7 @@ def from_bytes(kind: str, held: ndarray, width: int, most: int) -> Any:
     """
     library = faiss()
     try:
-        index = library.downcast_index(library.deserialize_index(np.ascontiguousarray(held)))
+        index = library.deserialize_index(np.ascontiguousarray(held))
     except RuntimeError as error:
         raise ModelError(f"the index's {kind!r} part cannot be read by FAISS: {error}") from error
     wanted = {"hnsw": library.IndexHNSWFlat, "ivf-pq": library.IndexIVFPQ}[kind]

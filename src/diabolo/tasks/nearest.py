@@ -125,9 +125,9 @@ def measured(
 
 
 def _directions(codes: ndarray) -> tuple[ndarray, ndarray]:
-    """Codes over their length, and whether they have one; zeros stay."""
+    """Codes over their length, and 1 where they have one; zeros stay."""
     length = np.sqrt(np.square(codes).sum(-1))
-    return codes / np.where(length > 0, length, 1)[..., None], length > 0
+    return codes / np.where(length > 0, length, 1)[..., None], (length > 0).astype(np.float64)
 
 
 def in_order(distances: Float[ndarray, "q c"], numbers: Int[ndarray, "q c"]) -> Found:

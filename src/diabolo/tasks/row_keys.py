@@ -27,7 +27,9 @@ def columns_of(keys: Any) -> dict[str, ndarray]:
     else:
         found = {str(getattr(keys, "name", None) or "key"): _column(keys)}
     if len({len(column) for column in found.values()}) > 1:
-        raise DataError(f"key columns must be equally long; got {', '.join(f'{n}: {len(c)}' for n, c in found.items())}.")
+        raise DataError(
+            f"key columns must be equally long; got {', '.join(f'{n}: {len(c)}' for n, c in found.items())}."
+        )
     return found
 
 

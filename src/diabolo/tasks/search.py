@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -28,6 +27,7 @@ from .base import Assessment, TaskModel
 from .exhibit import Exhibit
 from .nearest import Exact, Found
 from .row_keys import NUMBER, RowKeys, columns_of
+from .windows import bounds
 
 KINDS, METRICS = ("exact", "hnsw", "ivf-pq", "binary"), ("cosine", "euclidean")
 GRAPHS = ("hnsw", "ivf-pq")
@@ -95,6 +95,9 @@ class SearchIndex(TaskModel):
     ((1, 3), 'row 7', 0.0)
     """
 
+    _graph: Any
+    _exact: Exact | None
+
     def __init__(
         self,
         autoencoder: BaseAutoencoder | None = None,
@@ -130,7 +133,7 @@ class SearchIndex(TaskModel):
 
     def _begin(self) -> None:
         self.models_, self.arrays_, self.facts_, self.metrics_ = {}, {}, {}, {}
-        self._graph = self._exact = None
+        self._graph, self._exact = None, None
 
     def _open(self) -> None:
         """An empty index of the fitted autoencoder."""
@@ -140,7 +143,17 @@ class SearchIndex(TaskModel):
         self._begin()
         model: Any = self.autoencoder
         self.models_["autoencoder"], self.n_features_in_ = model, vars(model).get("n_features_in_")
+        if "feature_names_in_" in vars(model):
+            self.feature_names_in_ = model.feature_names_in_
         self.metrics_ = {name: model.metrics_[name] for name in ("data",) if name in model.metrics_}
+
+    def empty(self, **params: Any) -> SearchIndex:
+        """An index of the same autoencoder without rows, other parameters as given here."""
+        made = SearchIndex(**{**self.get_params(deep=False), **params})
+        made.autoencoder = self.autoencoder_ if vars(self).get("models_") else self.autoencoder
+        made._open()
+        made.metrics_.update({name: held for name, held in vars(self).get("metrics_", {}).items() if name == "data"})
+        return made
 
     def _check(self) -> None:
         """Raise `UsageError` for parameters out of range."""
@@ -157,9 +170,9 @@ class SearchIndex(TaskModel):
     def add(self, X: Any, keys: Any = None) -> Self:
         """Add rows to the index, after those that are there.
 
-        X : rows as the autoencoder takes them, on disk too. keys : what they are called, one a row (or one a window):
-        texts or numbers, or a DataFrame of several columns; None: the keys of a source (file names …), where it has
-        some, else their numbers. Rows of an index all have the same key columns.
+        X : rows as the autoencoder takes them, on disk too. keys : what they are called, one a row: texts or numbers,
+        or a DataFrame of several columns; None: the keys of a source (file names …), where it has some, else their
+        numbers. Rows of an index all have the same key columns.
         """
         if "models_" not in vars(self):
             self._open()
@@ -194,11 +207,9 @@ class SearchIndex(TaskModel):
         found = {} if keys is None else columns_of(keys)
         if not isinstance(self.processor_, Windowed):
             return found
-        number, start, end = self.processor_.places(bare(X))
+        number, start, end = bounds(self.processor_, bare(X))
         if not found:
             found = {"row": np.arange(len(bare(X))) + self.metrics_.get("rows", 0)}
-        if len(next(iter(found.values()))) == len(number) and "start" in found:
-            return found
         return {
             **{name: column[number] for name, column in found.items()}, **columns_of({"start": start, "end": end})
         }  # fmt: skip
@@ -236,7 +247,9 @@ class SearchIndex(TaskModel):
 
     def _bits(self, codes: ndarray) -> ndarray:
         """Bits of codes, 8 a byte."""
-        return hashing.packed((codes - self.arrays_["mean"]) @ self.arrays_["turn"] if "turn" in self.arrays_ else codes)
+        return hashing.packed(
+            (codes - self.arrays_["mean"]) @ self.arrays_["turn"] if "turn" in self.arrays_ else codes
+        )
 
     # searching ----------------------------------------------------------------------------------------------
 
@@ -364,9 +377,8 @@ class SearchIndex(TaskModel):
             return 1.0
         rows = np.unique(np.linspace(0, len(self) - 1, PROBES).astype(np.int64))
         probes = self.arrays_["codes"][rows]
-        if "truth" not in vars(self) or self._truth[0] != (len(self), k):
-            self._truth = ((len(self), k), _without(self._by_force().search(probes, k + 1), rows))
-        return _recall(_without(self._by_graph(effort, probes, k + 1), rows), self._truth[1])
+        truth = _without(self._by_force().search(probes, k + 1), rows)
+        return _recall(_without(self._by_graph(effort, probes, k + 1), rows), truth)
 
     # what it is ---------------------------------------------------------------------------------------------
 
@@ -430,20 +442,6 @@ def fingerprint(model: BaseAutoencoder) -> str:
         found.update(name.encode())
         found.update(tensor.flatten().view(-1).numpy().tobytes())
     return found.hexdigest()
-
-
-def empty_like(index: SearchIndex) -> SearchIndex:
-    """An index of the same model and parameters without rows."""
-    made = SearchIndex(**index.get_params(deep=False))
-    made.autoencoder = index.autoencoder_
-    made._open()
-    made.metrics_ = {name: value for name, value in index.metrics_.items() if name == "data"}
-    return made
-
-
-def source_of(keys: Any, source: Source) -> Source:
-    """A source with other keys."""
-    return replace(source, keys=keys)
 
 
 def _fitted(model: Any) -> bool:
