@@ -17,7 +17,7 @@ LINKS, BREADTH = 32, 100
 """Of the graph (HNSW): links a code and candidates looked at while it is built."""
 A_CENTRE = 39
 """Codes a centre learns from at least, as FAISS asks."""
-FEWEST = 2 * A_CENTRE << 4
+FEWEST = A_CENTRE << 4
 """Codes that an inverted file needs."""
 REFINED = 10
 """So many times k candidates of an inverted file are measured anew."""

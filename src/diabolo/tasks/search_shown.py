@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .search import SearchIndex
 
 NEAR, MOST, QUERIES = 10, 20_000, 1000
-ROWS_SHOWN, SEARCHED = 6, 2000
+ROWS_SHOWN, BESIDE, SEARCHED = 6, 5, 2000
 TIE = 0.005
 """Shares closer than this are called a tie."""
 
@@ -128,12 +128,12 @@ def _strips(index: SearchIndex, codes: ndarray, rows: ndarray, names: list[str],
     if index.kind == "binary":
         distances, numbers = _by_bits(index, codes, codes[rows])
     else:
-        distances, numbers = Exact(codes, index.metric).search(codes[rows], min(NEAR, len(codes)))
+        distances, numbers = Exact(codes, index.metric).search(codes[rows], min(BESIDE + 1, len(codes)))
     strips = []
     for row, far, found in zip(rows, distances, numbers, strict=True):
         kept = found != row
-        others = found[kept][: NEAR - 1]
-        captions = [names[row], *(f"{d:.3g}" for d in far[kept][: NEAR - 1])]
+        others = found[kept][:BESIDE]
+        captions = [names[row], *(f"{d:.3g}" for d in far[kept][:BESIDE])]
         strips.append(Strip(f"like {names[row]}", tuple(pictures[n] for n in [row, *others]), tuple(captions)))
     text = f"The first picture is the query; then the nearest of {len(codes):,} rows of DATA, with their distances."
     return Exhibit("Neighbours by code", text, strips=tuple(strips))
