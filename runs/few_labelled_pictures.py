@@ -63,7 +63,8 @@ def autoencoder(args: argparse.Namespace, name: str, seed: int) -> Autoencoder:
     """The convolutional autoencoder, not fitted."""
     image = IMAGES[name]
     return Autoencoder(
-        CODE, network=args.network.format(image=image), loss="bernoulli", corruption=args.corruption.format(image=image),
+        CODE, network=args.network.format(image=image), loss="bernoulli",
+        corruption=args.corruption.format(image=image),
         trainer=Trainer(epochs=args.pretrain_epochs * (1 if name == "mnist" else 5), lr=args.pretrain_lr, **KNOBS),
         random_state=seed,
     )  # fmt: skip

@@ -184,8 +184,7 @@ def codes_of(args: argparse.Namespace) -> tuple[Autoencoder, np.ndarray, np.ndar
 def filled(model: Autoencoder, codes: np.ndarray) -> SearchIndex:
     """An index of codes that are known already."""
     index = SearchIndex(model, kind="hnsw", random_state=0).empty()
-    index.facts_["values"] = codes.shape[1]
-    index._hold(codes)
+    index._store.add(codes)
     return index
 
 

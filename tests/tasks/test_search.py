@@ -115,7 +115,7 @@ def test_approximate_kinds_find_nearly_all(model: Autoencoder, kind: str) -> Non
     assert (np.diff(distances, axis=1) >= 0).all()
     patient = made(model, kind, recall=1.0).add(ROWS)
     patient.search(ROWS[:1])
-    assert patient.facts_["effort"] >= made(model, kind, recall=0.3).add(ROWS)._decided()
+    assert patient.facts_["effort"] >= made(model, kind, recall=0.3).add(ROWS)._store.effort()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -135,7 +135,7 @@ def test_a_saved_index_finds_the_same_to_the_bit(model: Autoencoder, kind: str, 
 
 
 def test_a_graph_is_the_same_every_time(model: Autoencoder) -> None:
-    one, two = (approximate.to_bytes(made(model, "hnsw").add(ROWS)._built()) for _ in range(2))
+    one, two = (approximate.to_bytes(made(model, "hnsw").add(ROWS)._store.built()) for _ in range(2))
     np.testing.assert_array_equal(one, two)
 
 

@@ -54,8 +54,8 @@ def pieces(width: int) -> int:
     >>> pieces(32), pieces(13), pieces(300)
     (16, 13, 60)
     """
-    found = [n for n in range(1, 65) if width % n == 0 and (2 * n <= width or n == width)]
-    return width if found == [1] and width <= 64 else max(n for n in found if n < width or width == 1)
+    found = [n for n in range(2, 65) if width % n == 0 and 2 * n <= width]
+    return max(found) if found else width if width <= 64 else 1
 
 
 def add(index: Any, codes: Float[ndarray, "n d"], metric: str, *, repeatable: bool) -> None:

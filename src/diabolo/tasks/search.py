@@ -22,19 +22,12 @@ from ..estimators.base import BaseAutoencoder
 from ..estimators.from_disk import on_disk, pieces
 from ..estimators.rows import bare
 from ..train import Trainer
-from . import approximate, hashing
 from .base import Assessment, TaskModel
+from .code_store import HASHED, CodeStore
 from .exhibit import Exhibit
-from .nearest import Exact, Found
+from .nearest import Found
 from .row_keys import NUMBER, RowKeys, columns_of
 from .windows import bounds
-
-KINDS, METRICS = ("exact", "hnsw", "ivf-pq", "binary"), ("cosine", "euclidean")
-GRAPHS = ("hnsw", "ivf-pq")
-USUAL_BITS, HASHED = 64, 20_000
-"""Bits where none are asked for, at most; rows that a rotation is learnt from."""
-PROBES, JUDGED = 256, 10
-"""Rows that the effort is decided by, and how many of their neighbours must be found."""
 
 
 class Hits(NamedTuple):
@@ -91,12 +84,9 @@ class SearchIndex(TaskModel):
     >>> model = Autoencoder(3, trainer=Trainer(epochs=2), random_state=0).fit(X)
     >>> index = SearchIndex(model).add(X, keys=[f"row {n}" for n in range(40)])
     >>> distances, keys = index.search(X[7:8], k=3)
-    >>> keys.shape, str(keys[0, 0]), float(distances[0, 0])
+    >>> keys.shape, str(keys[0, 0]), round(float(distances[0, 0]), 6)
     ((1, 3), 'row 7', 0.0)
     """
-
-    _graph: Any
-    _exact: Exact | None
 
     def __init__(
         self,
@@ -122,25 +112,24 @@ class SearchIndex(TaskModel):
 
     def fit(self, X: Any, y: Any = None, *, keys: Any = None) -> Self:
         """Train the autoencoder, unless it is fitted, and add the rows; what was in the index is forgotten."""
-        self._check()
         X = open_source(X) if isinstance(X, str | Path) else X
         if _fitted(self.autoencoder):
             self._open()
         else:
             super()._begin()
+            self._store.check()
             self._member("autoencoder", self._base(), X)
         return self.add(X, keys)
 
     def _begin(self) -> None:
         self.models_, self.arrays_, self.facts_, self.metrics_ = {}, {}, {}, {}
-        self._graph, self._exact = None, None
 
     def _open(self) -> None:
         """An empty index of the fitted autoencoder."""
-        self._check()
         if not _fitted(self.autoencoder):
             raise ModelError("the autoencoder of this index is not fitted; fit it first, or fit the index to rows.")
         self._begin()
+        self._store.check()
         model: Any = self.autoencoder
         self.models_["autoencoder"], self.n_features_in_ = model, vars(model).get("n_features_in_")
         if "feature_names_in_" in vars(model):
@@ -155,17 +144,15 @@ class SearchIndex(TaskModel):
         made.metrics_.update({name: held for name, held in vars(self).get("metrics_", {}).items() if name == "data"})
         return made
 
-    def _check(self) -> None:
-        """Raise `UsageError` for parameters out of range."""
-        for name, value, known in (("kind", self.kind, KINDS), ("metric", self.metric, METRICS)):
-            if value not in known:
-                raise out_of_range(name, " or ".join(map(repr, known)), value)
-        if self.bits is not None and (not isinstance(self.bits, int) or isinstance(self.bits, bool) or self.bits < 1):
-            raise out_of_range("bits", "an int of at least 1, or None", self.bits)
-        if not (isinstance(self.recall, int | float) and 0 < self.recall <= 1):
-            raise out_of_range("recall", "a share in (0, 1]", self.recall)
-        if self.kind != "exact":
-            approximate.faiss()
+    @property
+    def _store(self) -> CodeStore:
+        """The codes that are searched."""
+        held: CodeStore | None = vars(self).get("_made")
+        if held is None or held.arrays is not self.arrays_:
+            held = self._made = CodeStore(
+                self.arrays_, self.facts_, self.kind, self.metric, self.bits, self.recall, self.random_state is not None
+            )
+        return held
 
     def add(self, X: Any, keys: Any = None) -> Self:
         """Add rows to the index, after those that are there.
@@ -179,17 +166,14 @@ class SearchIndex(TaskModel):
         X = open_source(X) if isinstance(X, str | Path) else X
         if keys is not None and on_disk(X):
             raise UsageError("rows on disk bring their own keys; leave out keys=.")
-        rows = 0
         for piece in pieces(X) if isinstance(X, Source) else (X,):
             codes, named = self._codes(piece), self._named(piece, keys)
             self._must_fit(codes, named)
             if "values" not in self.facts_:
-                self._learn_bits(codes, X)
+                self._store.learn(self._codes(X.rows.sample(HASHED)) if on_disk(X) else codes)
             self._keys.extend(named)
-            self._hold(codes)
-            rows += len(bare(piece))
-        self.metrics_["rows"] = self.metrics_.get("rows", 0) + rows
-        self.facts_.pop("effort", None)
+            self._store.add(codes)
+            self.metrics_["rows"] = self.metrics_.get("rows", 0) + len(bare(piece))
         return self
 
     def _codes(self, X: Any) -> Float[ndarray, "n d"]:
@@ -223,34 +207,6 @@ class SearchIndex(TaskModel):
         if named and not self._keys.columns and len(self):
             raise DataError("the rows of this index go by their number; leave out keys=.")
 
-    def _learn_bits(self, codes: ndarray, X: Any) -> None:
-        """Note how wide codes are; learn how they become bits."""
-        self.facts_["values"] = codes.shape[1]
-        if self.kind != "binary":
-            return
-        asked, plain = self.bits, hashing.is_binary(codes)
-        most = codes.shape[1]
-        if (asked or 1) > most or (plain and asked not in (None, most)):
-            raise out_of_range("bits", f"{'' if plain else 'at most '}{most}, the values of a code, or None", asked)
-        self.facts_["bits"] = asked or (most if plain else min(most, USUAL_BITS))
-        if not plain:
-            some = self._codes(X.rows.sample(HASHED)) if on_disk(X) else codes
-            some = some[np.random.default_rng(0).permutation(len(some))[:HASHED]]
-            mean, turn = hashing.itq(some.astype(np.float64), self.facts_["bits"])
-            self.arrays_.update(mean=mean, turn=turn)
-
-    def _hold(self, codes: ndarray) -> None:
-        name, values = ("bits", self._bits(codes)) if self.kind == "binary" else ("codes", codes)
-        held = self.arrays_.get(name)
-        self.arrays_[name] = values if held is None else np.concatenate([held, values])
-        self._exact = None
-
-    def _bits(self, codes: ndarray) -> ndarray:
-        """Bits of codes, 8 a byte."""
-        return hashing.packed(
-            (codes - self.arrays_["mean"]) @ self.arrays_["turn"] if "turn" in self.arrays_ else codes
-        )
-
     # searching ----------------------------------------------------------------------------------------------
 
     def search(self, X: Any, k: int = 10) -> Hits:
@@ -273,26 +229,11 @@ class SearchIndex(TaskModel):
         """Distances and numbers of the k rows nearest to codes."""
         if not isinstance(k, int | np.integer) or isinstance(k, bool) or k < 1:
             raise out_of_range("k", "an int of at least 1", k)
-        k = min(int(k), len(self._filled()))
-        if self.kind == "binary":
-            return approximate.nearest_bits(self.arrays_["bits"], self._bits(codes), k)
-        if self.kind == "exact":
-            return self._by_force().search(codes, k)
-        return self._by_graph(self._decided(), codes, k)
+        return self._filled()._store.nearest(codes, int(k))
 
     def like(self, numbers: Any, k: int = 10) -> Found:
         """Distances and numbers of the k rows nearest to rows of the index, without themselves."""
-        numbers = np.atleast_1d(np.asarray(numbers, dtype=np.int64))
-        total = len(self._filled())
-        if ((numbers < 0) | (numbers >= total)).any():
-            raise out_of_range("row", f"from 0 to {total - 1}, the rows of this index", numbers.tolist())
-        if total == 1:
-            raise DataError("the index holds one row alone; there is nothing beside it.")
-        if self.kind == "binary":
-            found = approximate.nearest_bits(self.arrays_["bits"], self.arrays_["bits"][numbers], min(k + 1, total))
-        else:
-            found = self.nearest(self.arrays_["codes"][numbers], k + 1)
-        return _without(found, numbers)
+        return self._filled()._store.like(np.atleast_1d(np.asarray(numbers, dtype=np.int64)), k)
 
     def where(self, key: Any) -> Int[ndarray, " m"]:
         """Numbers of the rows of that key (of that first key column: all windows of a file). Raises `DataError`."""
@@ -333,59 +274,13 @@ class SearchIndex(TaskModel):
 
         What is as near as the k-th nearest counts as found. Raises `UsageError` for bits, which keep no codes.
         """
-        if self.kind == "binary":
-            raise UsageError("an index of bits keeps no codes, so there is no exact search to hold it against.")
-        if codes is not None:
-            return _recall(self.nearest(codes, k), self._by_force().search(codes, min(k, len(self))))
-        return 1.0 if self.kind == "exact" else self._own_recall(self._decided(), min(k, len(self) - 1))
-
-    def _by_force(self) -> Exact:
-        if self._exact is None:
-            self._exact = Exact(self.arrays_["codes"], self.metric)
-        return self._exact
-
-    def _by_graph(self, effort: int, codes: ndarray, k: int) -> Found:
-        return approximate.search(self._built(), self.kind, effort, self.arrays_["codes"], self.metric, codes, k)
-
-    def _built(self) -> Any:
-        """FAISS's index of all codes: read from bytes, begun, lengthened, as need be."""
-        codes = self.arrays_["codes"]
-        if self._graph is None and "faiss" in self.arrays_:
-            held = self.arrays_.pop("faiss")
-            self._graph = approximate.from_bytes(self.kind, held, codes.shape[1], len(codes))
-        if self._graph is None:
-            self._graph = approximate.started(self.kind, codes, self.metric)
-        if self._graph.ntotal < len(codes):
-            new = codes[self._graph.ntotal :]
-            approximate.add(self._graph, new, self.metric, repeatable=self.random_state is not None)
-        return self._graph
-
-    def _decided(self) -> int:
-        """How far to look: the least effort that finds enough neighbours of some rows."""
-        if "effort" in self.facts_:
-            return int(self.facts_["effort"])
-        for effort in approximate.LADDER[self.kind]:
-            found = self._own_recall(effort, min(JUDGED, len(self) - 1))
-            if found >= self.recall:
-                break
-        self.facts_.update(effort=effort, recall=found)
-        return effort
-
-    def _own_recall(self, effort: int, k: int) -> float:
-        """Of some of the index's rows: of the k nearest others, the share that an effort finds."""
-        if k < 1:
-            return 1.0
-        rows = np.unique(np.linspace(0, len(self) - 1, PROBES).astype(np.int64))
-        probes = self.arrays_["codes"][rows]
-        truth = _without(self._by_force().search(probes, k + 1), rows)
-        return _recall(_without(self._by_graph(effort, probes, k + 1), rows), truth)
+        return self._filled()._store.recall_at(k, codes)
 
     # what it is ---------------------------------------------------------------------------------------------
 
     def __len__(self) -> int:
         """Codes in the index."""
-        held = vars(self).get("arrays_", {})
-        return len(held.get("bits", held.get("codes", ())))
+        return len(self._store) if "arrays_" in vars(self) else 0
 
     @property
     def _keys(self) -> RowKeys:
@@ -426,13 +321,11 @@ class SearchIndex(TaskModel):
         Raises `ModelError` if the folder holds something already, unless ``force``.
         """
         check_is_fitted(self, "models_")
-        if self.kind in GRAPHS and len(self):
-            self._decided()
-            self.arrays_["faiss"] = approximate.to_bytes(self._built())
+        self._store.seal()
         try:
             super().save(path, force=force)
         finally:
-            self.arrays_.pop("faiss", None)
+            self._store.unseal()
 
 
 def fingerprint(model: BaseAutoencoder) -> str:
@@ -446,16 +339,3 @@ def fingerprint(model: BaseAutoencoder) -> str:
 
 def _fitted(model: Any) -> bool:
     return model is not None and "module_" in vars(model)
-
-
-def _without(found: Found, numbers: ndarray) -> Found:
-    """Neighbours without the rows themselves; where a row is not among its own, without the farthest."""
-    own = found[1] == numbers[:, None]
-    own[~own.any(1), -1] = True
-    shape = (len(numbers), found[1].shape[1] - 1)
-    return found[0][~own].reshape(shape), found[1][~own].reshape(shape)
-
-
-def _recall(found: Found, truth: Found) -> float:
-    """The share of neighbours that are as near as the last true one."""
-    return float((found[0] <= truth[0][:, -1:]).mean())

@@ -88,7 +88,7 @@ def _narrow(values: ndarray) -> ndarray:
 def _by_bits(index: SearchIndex, codes: ndarray, queries: ndarray) -> Found:
     from .approximate import nearest_bits
 
-    return nearest_bits(index._bits(codes), index._bits(queries), NEAR)
+    return nearest_bits(index._store.as_bits(codes), index._store.as_bits(queries), NEAR)
 
 
 def _labels(index: SearchIndex, base: Source, asked: Source, *counts: int) -> tuple[ndarray, ndarray] | None:
