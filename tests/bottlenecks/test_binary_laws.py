@@ -32,7 +32,7 @@ def test_noise_flips_bits_as_often_as_the_normal_law_says_and_only_in_training()
 def test_bits_are_balanced_wherever_the_features_drift() -> None:
     bottleneck, random = Binary(4), torch.Generator().manual_seed(0)
     for step in range(200):
-        h = torch.randn(64, 4, generator=random) * torch.tensor([0.1, 1.0, 5.0, 50.0]) + step
+        h = torch.randn(64, 4, generator=random) * torch.tensor([1.0, 2.0, 5.0, 50.0]) + 100 + step / 50
         bottleneck(h)
     share = (bottleneck.eval().code(h) > 0).double().mean(0)
     assert bool(((share > 0.2) & (share < 0.9)).all())
