@@ -16,7 +16,7 @@ from diabolo.core.errors import DataError, MissingExtra, ModelError, UsageError
 from diabolo.data import Source
 from diabolo.data import open as open_source
 from diabolo.data.series import Series
-from diabolo.tasks import approximate, hashing, principal
+from diabolo.tasks import approximate, faiss_arrays, hashing, principal
 from diabolo.tasks.nearest import Exact
 
 ROWS = np.random.default_rng(0).normal(size=(1500, 8)).astype(np.float32)
@@ -130,13 +130,13 @@ def test_a_saved_index_finds_the_same_to_the_bit(model: Autoencoder, kind: str, 
         saved.add(ROWS[:3], keys=["new", "newer", "newest"])
         assert len(saved) == 1503 and saved.where("newer").tolist() == [1501]
     assert index.search(ROWS[:1], 3).keys.shape == (1, 3)
-    load(tmp_path / "index").save(tmp_path / "again")  # FAISS's bytes, not read in between
+    load(tmp_path / "index").save(tmp_path / "again")  # FAISS's part, not looked at in between
     assert (tmp_path / "again/model.safetensors").read_bytes() == (tmp_path / "index/model.safetensors").read_bytes()
 
 
 def test_a_graph_is_the_same_every_time(model: Autoencoder) -> None:
-    one, two = (approximate.to_bytes(made(model, "hnsw").add(ROWS)._store.built()) for _ in range(2))
-    np.testing.assert_array_equal(one, two)
+    one, two = (faiss_arrays.to_arrays("hnsw", made(model, "hnsw").add(ROWS)._store.built()) for _ in range(2))
+    assert all((one[name] == two[name]).all() for name in one)
 
 
 def test_rows_of_the_index_are_queries_without_themselves(model: Autoencoder) -> None:
@@ -319,8 +319,50 @@ def test_a_damaged_or_truncated_index_is_refused_before_faiss_sees_it(
             load(tmp_path / "index")
 
 
-def test_bytes_of_other_rows_are_refused() -> None:
-    held = approximate.to_bytes(approximate.started("hnsw", ROWS, "euclidean"))
-    for kind, data, width in (("hnsw", held, 7), ("ivf-pq", held, 8), ("hnsw", held[:30], 8)):
-        with pytest.raises(ModelError):
-            approximate.from_bytes(kind, data, width, 10)
+def altered(held: dict[str, np.ndarray], name: str, at: Any, value: int) -> dict[str, np.ndarray]:
+    changed = held[name].copy()
+    changed[at] = value
+    return {**held, name: changed}
+
+
+def test_arrays_that_are_no_graph_of_these_codes_never_reach_faiss(model: Autoencoder) -> None:
+    store = made(model, "hnsw").add(ROWS)._store
+    held, rows = faiss_arrays.to_arrays("hnsw", store.built()), approximate.as_searched(store.arrays["codes"], "cosine")
+    low, high = (int(np.flatnonzero(held["levels"] == level)[0]) for level in (1, 2))
+    slot = int(64 * high + 32 * (held["levels"][:high] - 1).sum() + 64)  # the first link of a node on its second level
+    wrong = {
+        "links out of range": altered(held, "links", 5, 1500),
+        "links to nodes below": altered(held, "links", slot, low),
+        "levels out of range": altered(held, "levels", 5, 99),
+        "another number of links": altered(held, "levels", low, 2),
+        "an entry that is not": altered(held, "entry", 0, low),
+        "other types": {**held, "links": held["links"].astype(np.int64)},
+        "levels": {name: array for name, array in held.items() if name != "levels"},
+    }
+    for words, arrays in wrong.items():
+        with pytest.raises(ModelError, match=words):
+            faiss_arrays.from_arrays("hnsw", approximate.graph(6), arrays, rows)
+    with pytest.raises(ModelError, match="more nodes than codes"):
+        faiss_arrays.from_arrays("hnsw", approximate.graph(6), held, rows[:-1])
+    again = faiss_arrays.from_arrays("hnsw", approximate.graph(6), held, rows)
+    np.testing.assert_array_equal(again.search(rows[:50], 5)[1], store.built().search(rows[:50], 5)[1])
+
+
+def test_arrays_that_are_no_cells_of_these_codes_never_reach_faiss(model: Autoencoder) -> None:
+    store = made(model, "ivf-pq").add(ROWS)._store
+    held, rows = (
+        faiss_arrays.to_arrays("ivf-pq", store.built()),
+        approximate.as_searched(store.arrays["codes"], "cosine"),
+    )
+    wrong = {
+        "cells out of range": altered(held, "cell", 5, 10_000),
+        "other pieces": altered(held, "cut", 0, 4),
+        "codes of another size": {**held, "code": held["code"][:, :1]},
+        "centres of another width": {**held, "cells": held["cells"][:, :5]},
+    }
+    for words, arrays in wrong.items():
+        with pytest.raises(ModelError, match=words):
+            faiss_arrays.from_arrays("ivf-pq", None, arrays, rows)
+    again, built = faiss_arrays.from_arrays("ivf-pq", None, held, rows), store.built()
+    again.nprobe = built.nprobe = 4
+    np.testing.assert_array_equal(again.search(rows[:50], 5)[1], built.search(rows[:50], 5)[1])

@@ -1,4 +1,4 @@
-"""Approximate search by FAISS: a graph or an inverted file over codes, and its bytes."""
+"""Approximate search by FAISS: a graph or an inverted file over codes; bits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from ..core.errors import DataError, ModelError, require
+from ..core.errors import DataError, require
 from .nearest import Found, in_order, measured, unit
 
 LINKS, BREADTH = 32, 100
@@ -34,9 +34,7 @@ def started(kind: str, codes: Float[ndarray, "n d"], metric: str) -> Any:
     """An index without rows that suits such codes. Raises `DataError` for too few of them."""
     library, width = faiss(), codes.shape[1]
     if kind == "hnsw":
-        index = library.IndexHNSWFlat(width, LINKS)
-        index.hnsw.efConstruction = BREADTH
-        return index
+        return graph(width)
     if len(codes) < FEWEST:
         raise DataError(
             f"kind 'ivf-pq' learns its cells from at least {FEWEST:,} codes; got {len(codes):,}. Take kind 'exact'."
@@ -46,6 +44,13 @@ def started(kind: str, codes: Float[ndarray, "n d"], metric: str) -> Any:
     index = library.index_factory(width, f"IVF{cells},PQ{pieces(width)}x{bits}")
     index.train(as_searched(codes, metric))
     return index
+
+
+def graph(width: int) -> Any:
+    """A graph without nodes."""
+    made = faiss().IndexHNSWFlat(width, LINKS)
+    made.hnsw.efConstruction = BREADTH
+    return made
 
 
 def pieces(width: int) -> int:
@@ -100,27 +105,6 @@ def search(
 def as_searched(codes: Float[ndarray, "n d"], metric: str) -> ndarray:
     """Codes whose Euclidean distances are in the order of the metric's."""
     return np.ascontiguousarray(unit(codes) if metric == "cosine" else codes, dtype=np.float32)
-
-
-def to_bytes(index: Any) -> ndarray:
-    """An index as bytes, uint8."""
-    return np.asarray(faiss().serialize_index(index))
-
-
-def from_bytes(kind: str, held: ndarray, width: int, most: int) -> Any:
-    """The index of such bytes. Raises `ModelError` if it is not one of these rows.
-
-    FAISS reads bytes in C++ and trusts them: only bytes whose checksum was verified come here.
-    """
-    library = faiss()
-    try:
-        index = library.deserialize_index(np.ascontiguousarray(held))
-    except RuntimeError as error:
-        raise ModelError(f"the index's {kind!r} part cannot be read by FAISS: {error}") from error
-    wanted = {"hnsw": library.IndexHNSWFlat, "ivf-pq": library.IndexIVFPQ}[kind]
-    if not isinstance(index, wanted) or index.d != width or index.ntotal > most:
-        raise ModelError(f"the index's {kind!r} part is not of its {most:,} codes of {width} values.")
-    return index
 
 
 def nearest_bits(bits: ndarray, queries: ndarray, k: int) -> Found:

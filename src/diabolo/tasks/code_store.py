@@ -10,12 +10,13 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from ..core.errors import DataError, UsageError, out_of_range
-from . import approximate, hashing
+from . import approximate, faiss_arrays, hashing
 from .nearest import Exact, Found
 
 KINDS, METRICS, GRAPHS = ("exact", "hnsw", "ivf-pq", "binary"), ("cosine", "euclidean"), ("hnsw", "ivf-pq")
 USUAL_BITS, HASHED = 64, 20_000
 """Bits where none are asked for, at most; codes that a rotation is learnt from."""
+SAVED = "faiss."
 PROBES, JUDGED = 256, 10
 """Codes that the effort is decided by, and how many of their neighbours must be found."""
 
@@ -160,11 +161,14 @@ class CodeStore:
     # FAISS's part -------------------------------------------------------------------------------------------
 
     def built(self) -> Any:
-        """FAISS's index of all codes: read from bytes, begun, lengthened, as need be."""
+        """FAISS's index of all codes: made again of saved arrays, begun, lengthened, as need be."""
         codes = self.arrays["codes"]
-        if self.graph is None and "faiss" in self.arrays:
-            held = self.arrays.pop("faiss")
-            self.graph = approximate.from_bytes(self.kind, held, codes.shape[1], len(codes))
+        saved = {name.removeprefix(SAVED): held for name, held in self.arrays.items() if name.startswith(SAVED)}
+        if self.graph is None and saved:
+            empty = approximate.graph(codes.shape[1]) if self.kind == "hnsw" else None
+            rows = approximate.as_searched(codes, self.metric)
+            self.graph = faiss_arrays.from_arrays(self.kind, empty, saved, rows)
+            self.unseal()
         if self.graph is None:
             self.graph = approximate.started(self.kind, codes, self.metric)
         if self.graph.ntotal < len(codes):
@@ -172,15 +176,17 @@ class CodeStore:
         return self.graph
 
     def seal(self) -> None:
-        """Put FAISS's index among the arrays, as bytes, to be saved."""
+        """Put what FAISS's index has learnt among the arrays, to be saved."""
         if self.kind in GRAPHS and len(self):
             self.effort()
-            self.arrays["faiss"] = approximate.to_bytes(self.built())
+            found = faiss_arrays.to_arrays(self.kind, self.built())
+            self.arrays.update({f"{SAVED}{name}": held for name, held in found.items()})
 
     def unseal(self) -> None:
-        """Forget the bytes, where FAISS's index is at hand."""
+        """Take it away, where FAISS's index itself is at hand."""
         if self.graph is not None:
-            self.arrays.pop("faiss", None)
+            for name in [name for name in self.arrays if name.startswith(SAVED)]:
+                del self.arrays[name]
 
 
 def without(found: Found, numbers: ndarray) -> Found:

@@ -69,9 +69,8 @@ class SearchIndex(TaskModel):
         same.
 
     Raises `UsageError` for parameters out of range, `DataError` for rows that cannot be used, `MissingExtra` where
-    FAISS is not installed. A saved index of hnsw or ivf-pq holds bytes that FAISS reads in C++, after their checksum
-    has been verified: it guards against damage, not against malice. Take such an index only from people you trust;
-    exact and binary ones hold plain arrays.
+    FAISS is not installed. A saved index holds plain arrays of every kind, checked before FAISS sees them: none of
+    FAISS's own bytes, which it reads without suspicion.
 
     Reference: Krizhevsky & Hinton (2011), "Using very deep autoencoders for content-based image retrieval"; Malkov &
     Yashunin (2020), "Efficient and robust approximate nearest neighbor search using hierarchical navigable small world
