@@ -51,7 +51,9 @@ def test_pictures_by_folder_by_file_and_by_key(works: Any, pictures: Path, tmp_p
 def test_an_index_is_lengthened_and_stays_a_model(works: Any, pictures: Path, tmp_path: Path) -> None:
     works("index", pictures / "m", pictures / "pics", "--out", tmp_path / "i", "--kind", "hnsw", "--recall", 0.9)
     said = works("index", pictures / "m", pictures / "more", "--out", tmp_path / "i", "--append")
-    assert "20 added, 140 codes of 8 values (hnsw, cosine)" in said and "of the 10 nearest of its own rows" in said
+    assert (
+        "20 added, 140 codes of 8 values (hnsw, cosine)" in said and "of the 10 nearest that exact search finds" in said
+    )
     assert "d130.png" in works("search", tmp_path / "i", pictures / "more/d130.png", "--k", 1)
     assert not [path for path in tmp_path.iterdir() if path.name != "i"]  # nothing is left of the exchange
     works("encode", tmp_path / "i", pictures / "more", "--out", tmp_path / "z.npy")

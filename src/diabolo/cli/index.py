@@ -52,7 +52,7 @@ def index(
     tell(f"{added}{len(made):,} codes of {_size(made)} -> {out}")
     if "recall" in made.facts_:
         tell(
-            f"  finds {made.facts_['recall']:.1%} of the 10 nearest of its own rows, held against exact search "
+            f"  finds {made.facts_['recall']:.1%} of the 10 nearest that exact search finds, of rows not yet in it "
             f"(effort {made.facts_['effort']})"
         )
 

@@ -21,7 +21,10 @@ FEWEST = A_CENTRE << 4
 """Codes that an inverted file needs."""
 REFINED = 10
 """So many times k candidates of an inverted file are measured anew."""
-LADDER = {"hnsw": tuple(2**step for step in range(4, 11)), "ivf-pq": tuple(2**step for step in range(13))}
+LADDER = {
+    "hnsw": (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024),
+    "ivf-pq": (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256, 512, 1024, 2048, 4096),
+}
 """What the effort may be: candidates kept while the graph is walked, or cells looked into."""
 
 
@@ -86,18 +89,23 @@ def search(
     kind: str,
     effort: int,
     codes: Float[ndarray, "n d"],
+    order: Int[ndarray, " m"],
     metric: str,
     queries: Float[ndarray, "q d"],
     k: int,
 ) -> Found:
-    """The k nearest that an index finds, measured by the codes themselves; where fewer are found, -1 at infinity."""
+    """The k nearest that an index finds, measured by the codes themselves; where fewer are found, -1 at infinity.
+
+    ``order``: whose codes they are, in the order in which the index was given them.
+    """
     if kind == "hnsw":
         index.hnsw.efSearch = max(effort, k)
         wanted = k
     else:
         index.nprobe = effort
-        wanted = min(REFINED * k, len(codes))
-    found: Int[ndarray, "q c"] = index.search(as_searched(queries, metric), wanted)[1]
+        wanted = min(REFINED * k, len(order))
+    places: Int[ndarray, "q c"] = index.search(as_searched(queries, metric), wanted)[1]
+    found = np.where(places < 0, -1, order[places])
     distances, numbers = in_order(measured(queries, codes, found, metric), found)
     return distances[:, :k].astype(np.float32), numbers[:, :k]
 

@@ -17,8 +17,11 @@ KINDS, METRICS, GRAPHS = ("exact", "hnsw", "ivf-pq", "binary"), ("cosine", "eucl
 USUAL_BITS, HASHED = 64, 20_000
 """Bits where none are asked for, at most; codes that a rotation is learnt from."""
 SAVED = "faiss."
-PROBES, JUDGED = 256, 10
-"""Codes that the effort is decided by, and how many of their neighbours must be found."""
+"""How the arrays of FAISS's index are called."""
+PROBES, SHARE, JUDGED = 512, 10, 10
+"""Codes that the effort is decided by, one in ten of the new ones at most, and how many neighbours they must find."""
+UNTRIED = 64
+"""The effort where there are too few codes to decide."""
 
 
 @dataclass
@@ -42,6 +45,7 @@ class CodeStore:
     recall: float = 0.98
     repeatable: bool = True
     graph: Any = field(default=None, repr=False)
+    order: ndarray = field(default_factory=lambda: np.zeros(0, np.int64), repr=False)
     exact: Exact | None = field(default=None, repr=False)
 
     def check(self) -> None:
@@ -83,7 +87,6 @@ class CodeStore:
         held = self.arrays.get(name)
         self.arrays[name] = values if held is None else np.concatenate([held, values])
         self.exact = None
-        self.facts.pop("effort", None)
 
     def as_bits(self, codes: Float[ndarray, "n d"]) -> ndarray:
         """Bits of codes, 8 a byte."""
@@ -108,31 +111,18 @@ class CodeStore:
             return without(self._by_bits(self.arrays["bits"][numbers], k + 1), numbers)
         return without(self._by_codes(self.arrays["codes"][numbers], k + 1), numbers)
 
-    def recall_at(self, k: int, codes: Float[ndarray, "q d"] | None = None) -> float:
-        """Share of the k nearest that is found, against exact search, for codes; None: some of its own."""
+    def recall_at(self, codes: Float[ndarray, "q d"], k: int) -> float:
+        """Share of the k nearest to codes that is found, against exact search; what is as near counts as found."""
         if self.kind == "binary":
             raise UsageError("an index of bits keeps no codes, so there is no exact search to hold it against.")
-        if codes is not None:
-            truth = self.by_force().search(codes, min(k, len(self._filled())))
-            return share_found(self.nearest(codes, k), truth)
-        return 1.0 if self.kind == "exact" else self._own_recall(self.effort(), min(k, len(self) - 1))
+        truth = self.by_force().search(codes, min(k, len(self._filled())))
+        return float(found_of(self.nearest(codes, k), truth).mean())
 
     def by_force(self) -> Exact:
         """Exact search over the codes."""
         if self.exact is None:
             self.exact = Exact(self.arrays["codes"], self.metric)
         return self.exact
-
-    def effort(self) -> int:
-        """How far graphs are walked: the least effort that finds enough neighbours of some codes."""
-        if "effort" in self.facts:
-            return int(self.facts["effort"])
-        for effort in approximate.LADDER[self.kind]:
-            found = self._own_recall(effort, min(JUDGED, len(self) - 1))
-            if found >= self.recall:
-                break
-        self.facts.update(effort=effort, recall=found)
-        return effort
 
     def _filled(self) -> CodeStore:
         if not len(self):
@@ -144,42 +134,60 @@ class CodeStore:
 
     def _by_codes(self, codes: ndarray, k: int) -> Found:
         k = min(k, len(self))
-        return self.by_force().search(codes, k) if self.kind == "exact" else self._by_graph(self.effort(), codes, k)
+        if self.kind == "exact":
+            return self.by_force().search(codes, k)
+        return self._by_graph(self.built(), int(self.facts["effort"]), codes, k)
 
-    def _by_graph(self, effort: int, codes: ndarray, k: int) -> Found:
-        return approximate.search(self.built(), self.kind, effort, self.arrays["codes"], self.metric, codes, k)
-
-    def _own_recall(self, effort: int, k: int) -> float:
-        """Of some of the codes: of the k nearest others, the share that an effort finds."""
-        if k < 1:
-            return 1.0
-        rows = np.unique(np.linspace(0, len(self) - 1, PROBES).astype(np.int64))
-        probes = self.arrays["codes"][rows]
-        truth = without(self.by_force().search(probes, k + 1), rows)
-        return share_found(without(self._by_graph(effort, probes, k + 1), rows), truth)
+    def _by_graph(self, graph: Any, effort: int, codes: ndarray, k: int) -> Found:
+        return approximate.search(graph, self.kind, effort, self.arrays["codes"], self.order, self.metric, codes, k)
 
     # FAISS's part -------------------------------------------------------------------------------------------
 
     def built(self) -> Any:
         """FAISS's index of all codes: made again of saved arrays, begun, lengthened, as need be."""
         codes = self.arrays["codes"]
-        saved = {name.removeprefix(SAVED): held for name, held in self.arrays.items() if name.startswith(SAVED)}
-        if self.graph is None and saved:
-            empty = approximate.graph(codes.shape[1]) if self.kind == "hnsw" else None
-            rows = approximate.as_searched(codes, self.metric)
-            self.graph = faiss_arrays.from_arrays(self.kind, empty, saved, rows)
-            self.unseal()
         if self.graph is None:
-            self.graph = approximate.started(self.kind, codes, self.metric)
-        if self.graph.ntotal < len(codes):
-            approximate.add(self.graph, codes[self.graph.ntotal :], self.metric, repeatable=self.repeatable)
+            saved = {name.removeprefix(SAVED): held for name, held in self.arrays.items() if name.startswith(SAVED)}
+            self._restore(codes, saved) if saved else self._begin(codes)
+        if len(self.order) < len(codes):
+            self._lengthen(np.arange(len(self.order), len(codes)))
         return self.graph
+
+    def _begin(self, codes: ndarray) -> None:
+        self.graph, self.order = approximate.started(self.kind, codes, self.metric), np.zeros(0, np.int64)
+        self.facts["effort"] = UNTRIED
+
+    def _restore(self, codes: ndarray, saved: dict[str, ndarray]) -> None:
+        order = faiss_arrays.order_of(saved, len(codes))
+        empty = approximate.graph(codes.shape[1]) if self.kind == "hnsw" else None
+        rows = approximate.as_searched(codes[order], self.metric)
+        self.graph, self.order = faiss_arrays.from_arrays(self.kind, empty, saved, rows), order
+        self.unseal()
+
+    def _lengthen(self, new: ndarray) -> None:
+        """Add rows; some of them last of all, for before that they are queries like any, and say how far to look."""
+        count = min(PROBES, len(new) // SHARE)
+        probes = np.unique(np.linspace(0, len(new) - 1, count).astype(np.int64)) if count else np.zeros(0, np.int64)
+        for part in (np.delete(new, probes), new[probes]):
+            if len(part) and len(part) == count and len(self.order) > JUDGED:
+                self._decide(part)
+            approximate.add(self.graph, self.arrays["codes"][part], self.metric, repeatable=self.repeatable)
+            self.order = np.concatenate([self.order, part])
+
+    def _decide(self, probes: ndarray) -> None:
+        """The least effort that finds enough neighbours of codes that are not in the graph, by one standard error."""
+        codes = self.arrays["codes"]
+        truth = Exact(codes[self.order], self.metric).search(codes[probes], JUDGED)
+        for effort in approximate.LADDER[self.kind]:
+            found = found_of(self._by_graph(self.graph, effort, codes[probes], JUDGED), truth).mean(1)
+            if found.mean() - found.std() / len(found) ** 0.5 >= self.recall:
+                break
+        self.facts.update(effort=max(effort, self.facts.get("tried", 0)), tried=effort, recall=float(found.mean()))
 
     def seal(self) -> None:
         """Put what FAISS's index has learnt among the arrays, to be saved."""
         if self.kind in GRAPHS and len(self):
-            self.effort()
-            found = faiss_arrays.to_arrays(self.kind, self.built())
+            found = {**faiss_arrays.to_arrays(self.kind, self.built()), "order": self.order}
             self.arrays.update({f"{SAVED}{name}": held for name, held in found.items()})
 
     def unseal(self) -> None:
@@ -201,6 +209,7 @@ def without(found: Found, numbers: ndarray) -> Found:
     return found[0][~own].reshape(shape), found[1][~own].reshape(shape)
 
 
-def share_found(found: Found, truth: Found) -> float:
-    """The share of neighbours that are as near as the last true one."""
-    return float((found[0] <= truth[0][:, -1:]).mean())
+def found_of(found: Found, truth: Found) -> ndarray:
+    """Which neighbours (Q, k) are as near as the last true one."""
+    near: ndarray = found[0] <= truth[0][:, -1:]
+    return near

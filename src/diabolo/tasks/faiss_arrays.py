@@ -23,7 +23,7 @@ def to_arrays(kind: str, index: Any) -> Arrays:
 
 
 def from_arrays(kind: str, index: Any, held: Arrays, rows: ndarray) -> Any:
-    """The index again, from one without rows made for ``rows`` (N, D), the vectors that it searches.
+    """The index again, from one without rows made for ``rows`` (N, D): the vectors it was given, in that order.
 
     Raises `ModelError` for arrays that are not of such rows.
     """
@@ -31,6 +31,15 @@ def from_arrays(kind: str, index: Any, held: Arrays, rows: ndarray) -> Any:
         return _graph(index, held, rows) if kind == "hnsw" else _cells(index, held, rows)
     except (KeyError, ValueError, TypeError, IndexError) as error:
         raise ModelError(f"the {kind!r} part of this index is not of its {len(rows):,} codes ({error}).") from error
+
+
+def order_of(held: Arrays, rows: int) -> ndarray:
+    """Whose codes an index was given, in that order. Raises `ModelError` if it is no order of some of these rows."""
+    order = held.get("order", np.zeros(0))
+    known = order.dtype == np.int64 and order.ndim == 1 and len(order) > 0
+    if not known or order.min() < 0 or order.max() >= rows or len(np.unique(order)) < len(order):
+        raise ModelError(f"the order of this index is not one of its {rows:,} codes.")
+    return order
 
 
 def _faiss() -> Any:
@@ -59,9 +68,9 @@ def _graph(index: Any, held: Arrays, rows: ndarray) -> Any:
     levels, links, entry = held["levels"], held["links"], int(held["entry"][0])
     ends = library.vector_to_array(index.hnsw.cum_nneighbor_per_level).astype(np.int64)
     _check_graph(levels, links, entry, ends)
-    _must(len(levels) <= len(rows), "more nodes than codes")
+    _must(len(levels) == len(rows), "another number of nodes than of codes")
     offsets = np.concatenate([[0], np.cumsum(ends[levels])]).astype(np.uint64)
-    library.downcast_index(index.storage).add(np.ascontiguousarray(rows[: len(levels)]))
+    library.downcast_index(index.storage).add(np.ascontiguousarray(rows))
     index.ntotal = len(levels)
     graph = index.hnsw
     for vector, values in ((graph.levels, levels), (graph.offsets, offsets), (graph.neighbors, links)):
@@ -113,9 +122,7 @@ def _cells(index: Any, held: Arrays, rows: ndarray) -> Any:
     _must(cells.ndim == 2 and cells.shape[1] == width and len(cells), "centres of another width")
     _must(1 <= bits <= 8 and cut >= 1 and width % cut == 0 and pieces.shape == (width << bits,), "other pieces")
     _must(cells.dtype == pieces.dtype == np.float32 and code.dtype == np.uint8, "other types")
-    _must(
-        len(cell) <= len(rows) and (not len(cell) or 0 <= cell.min() <= cell.max() < len(cells)), "cells out of range"
-    )
+    _must(len(cell) == len(rows) and 0 <= cell.min() <= cell.max() < len(cells), "cells out of range")
     made = library.index_factory(width, f"IVF{len(cells)},PQ{cut}x{bits}")
     _must(code.shape == (len(cell), made.code_size), "codes of another size")
     made.quantizer.add(cells)

@@ -50,9 +50,9 @@ class SearchIndex(TaskModel):
         binary   the signs of codes, as bits; Hamming distance (FAISS): 32 bits a row are 4 bytes, codes are not kept
 
     hnsw and ivf-pq measure what they find by the codes themselves, and look as far as is needed to find the share
-    ``recall`` of the true neighbours of some of the index's own rows. Rows that are cut into windows (sounds, series,
-    clips) have one code a window, and the keys ``start`` and ``end`` beside the row's own. A code that keeps positions
-    counts as one vector.
+    ``recall`` of the true neighbours of some of the rows, which are asked for before they are put in. Rows that are cut
+    into windows (sounds, series, clips) have one code a window, and the keys ``start`` and ``end`` beside the row's
+    own. A code that keeps positions counts as one vector.
 
     Parameters
     ----------
@@ -268,12 +268,12 @@ class SearchIndex(TaskModel):
                 found[name] = np.where(missing, np.nan if kinds[name] == NUMBER else None, values)  # type: ignore[arg-type]
         return found
 
-    def recall_at(self, k: int = 10, codes: Float[ndarray, "q d"] | None = None) -> float:
-        """Share of the k nearest that is found, against exact search, for codes; None: some of the index's own rows.
+    def recall_at(self, codes: Float[ndarray, "q d"], k: int = 10) -> float:
+        """Share of the k rows nearest to codes (`queries`) that is found, against exact search.
 
         What is as near as the k-th nearest counts as found. Raises `UsageError` for bits, which keep no codes.
         """
-        return self._filled()._store.recall_at(k, codes)
+        return self._filled()._store.recall_at(codes, k)
 
     # what it is ---------------------------------------------------------------------------------------------
 

@@ -149,7 +149,7 @@ def _table(index: SearchIndex, codes: ndarray, names: list[str]) -> Exhibit:
     how = f"{index.facts_['bits']} bits" if index.kind == "binary" else f"{index.kind}, {index.metric}"
     text = f"{len(index):,} codes ({how}). Keys of the nearest rows, with their distances."
     if "recall" in index.facts_:
-        text += f" Recall of the 10 nearest against exact search, on its own rows: {index.facts_['recall']:.3f}."
+        text += f" Of the 10 nearest that exact search finds it finds {index.facts_['recall']:.1%}."
     return Exhibit(
         "What the index finds", text, columns=("query", *map(str, range(1, numbers.shape[1] + 1))), rows=lines
     )
