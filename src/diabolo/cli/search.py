@@ -42,6 +42,7 @@ def search(
     from ..core.errors import UsageError
     from ..data import check_out, write
     from ..data.write import SUFFIXES
+    from ..tasks.row_keys import as_text
 
     if sum(given is not None for given in (query, row, like)) != 1:
         raise UsageError("say what to search for, once: a QUERY, --row NUMBER or --like KEY.")
@@ -55,7 +56,7 @@ def search(
     else:
         rows = made.where(like) if like is not None else _integers([row])
         distances, numbers = made.like(rows, k)
-        names = _first(made.columns_of(rows))
+        names = as_text(made.columns_of(rows))
     hits = made.columns_of(numbers)
     if out is None:
         _print(names, distances, hits)
@@ -101,34 +102,22 @@ def _integers(rows: Any) -> Any:
 def _names(made: Any, source: Any) -> list[str]:
     """What each query is called: its key, where it begins and ends, or its number."""
     from ..estimators.from_disk import pieces
+    from ..tasks.row_keys import as_text
 
     names: list[str] = []
     for piece in pieces(source):
         named = made._named(piece, None)
-        names += _first(named) if named else [str(len(names) + place) for place in range(len(piece))]
+        names += as_text(named) if named else [str(len(names) + place) for place in range(len(piece))]
     return names
 
 
-def _first(columns: dict[str, Any]) -> list[str]:
-    """Key columns as one text a row: 'a.wav 0.5 to 1'."""
-    import numpy as np
-
-    def said(value: Any) -> str:
-        return f"{value:.6g}" if isinstance(value, float | np.floating) else str(value)
-
-    parts = [[said(value) for value in column] for column in columns.values()]
-    if list(columns)[-2:] == ["start", "end"]:
-        *before, start, end = parts
-        parts = [*before, [f"{a} to {b}" for a, b in zip(start, end, strict=True)]]
-    return [" ".join(words) for words in zip(*parts, strict=True)]
-
-
 def _print(names: list[str], distances: Any, hits: dict[str, Any]) -> None:
+    from ..tasks.row_keys import as_text
     from .tables import table
 
     out = console()
     for place, name in enumerate(names[:SHOWN]):
-        found = _first({column: values[place] for column, values in hits.items()})
+        found = as_text({column: values[place] for column, values in hits.items()})
         lines = [(str(n + 1), f"{d:.4g}", hit) for n, (d, hit) in enumerate(zip(distances[place], found, strict=True))]
         table(out, f"nearest to {name}", ("", "distance", " ".join(hits)), lines, right=(0, 1))
     if len(names) > SHOWN:

@@ -115,3 +115,20 @@ class RowKeys:
 
 def _said(columns: list[list[str]]) -> str:
     return ", ".join(f"{name!r} ({kind})" for name, kind in columns) or "no keys"
+
+
+def as_text(columns: Mapping[str, ndarray]) -> list[str]:
+    """Keys as one text a row; what begins and ends is "from to".
+
+    >>> as_text({"file": np.array(["a.wav"]), "start": np.array([0.5]), "end": np.array([1.0])})
+    ['a.wav 0.5 to 1']
+    """
+    parts = [[_said_of(value) for value in column] for column in columns.values()]
+    if list(columns)[-2:] == ["start", "end"]:
+        *before, start, end = parts
+        parts = [*before, [f"{a} to {b}" for a, b in zip(start, end, strict=True)]]
+    return [" ".join(words) for words in zip(*parts, strict=True)]
+
+
+def _said_of(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)

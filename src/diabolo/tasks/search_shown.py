@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from numpy import ndarray
 
 from ..data import Source
@@ -15,12 +16,13 @@ from . import principal
 from .base import Assessment
 from .exhibit import Exhibit, Strip
 from .nearest import Exact, Found
+from .row_keys import as_text
 
 if TYPE_CHECKING:
     from .search import SearchIndex
 
 NEAR, MOST, QUERIES = 10, 20_000, 1000
-ROWS_SHOWN, BESIDE, SEARCHED = 6, 5, 2000
+ROWS_SHOWN, BESIDE, IN_TABLE, SEARCHED = 6, 5, 3, 2000
 TIE = 0.005
 """Shares closer than this are called a tie."""
 
@@ -140,11 +142,13 @@ def _strips(index: SearchIndex, codes: ndarray, rows: ndarray, names: list[str],
 
 
 def _table(index: SearchIndex, codes: ndarray, names: list[str]) -> Exhibit:
-    distances, numbers = index.nearest(codes, 5)
-    keys = index.keys_of(numbers)
+    distances, numbers = index.nearest(codes, IN_TABLE)
+    found = [
+        as_text({name: column[row] for name, column in index.columns_of(numbers).items()}) for row in range(len(names))
+    ]
     lines = tuple(
-        (name, *(f"{_said(key)} ({far:.3g})" for key, far in zip(found, away, strict=True)))
-        for name, found, away in zip(names, keys, distances, strict=True)
+        (name, *(f"{key} ({far:.3g})" for key, far in zip(keys, away, strict=True)))
+        for name, keys, away in zip(names, found, distances, strict=True)
     )
     how = f"{index.facts_['bits']} bits" if index.kind == "binary" else f"{index.kind}, {index.metric}"
     text = f"{len(index):,} codes ({how}). Keys of the nearest rows, with their distances."
@@ -155,16 +159,11 @@ def _table(index: SearchIndex, codes: ndarray, names: list[str]) -> Exhibit:
     )
 
 
-def _said(key: Any) -> str:
-    parts = key if isinstance(key, tuple) else (key,)
-    return " ".join(f"{part:.4g}" if isinstance(part, float | np.floating) else str(part) for part in parts)
-
-
 def _names(index: SearchIndex, source: Source, count: int) -> list[str]:
     columns = index._named(source, None)
     if not columns:
         return [f"row {place}" for place in range(count)]
-    return [_said(values) for values in zip(*columns.values(), strict=True)]
+    return as_text(columns)
 
 
 def _pictures(batch: Any, source: Source) -> ndarray | None:
@@ -176,8 +175,19 @@ def _pictures(batch: Any, source: Source) -> ndarray | None:
     if source.modality == "video":
         values = values[:, values.shape[1] // 2]
     if source.modality == "audio":
-        values = values.swapaxes(1, 2)[:, ::-1] if values.ndim == 3 else values[:, 0, 0]
+        waves = values.ndim == 2 or values.shape[2] == 1
+        values = (_spectra(values.reshape(len(values), -1)) if waves else values.swapaxes(1, 2))[:, ::-1]
     if values.ndim not in (3, 4) or (values.ndim == 4 and values.shape[3] not in (1, 3)):
         return None
     low, high = values.min(), values.max()
     return (values - low) / max(high - low, 1e-12)
+
+
+def _spectra(waves: ndarray) -> ndarray:
+    """Decibels of short stretches of waves (B, T): (B, frequencies, stretches), 60 dB deep."""
+    window = min(256, waves.shape[1])
+    found = torch.stft(torch.from_numpy(waves), window, max(1, window // 4), window=torch.hann_window(window),
+                       return_complex=True).abs()  # fmt: skip
+    level = 20 * torch.log10(found.clamp_min(1e-9))
+    shown: ndarray = torch.maximum(level, level.amax() - 60).numpy()
+    return shown
