@@ -14,14 +14,15 @@ from diabolo import Autoencoder, SearchIndex, Trainer, load
 
 def main(epochs: int = 20) -> None:
     X, y = load_digits(return_X_y=True)
-    X, queries, y, asked = train_test_split(X / 16, y, test_size=200, stratify=y, random_state=0)
+    X, queries, y, asked = train_test_split(X / 16, y, test_size=0.1, stratify=y, random_state=0)
     model = Autoencoder(16, trainer=Trainer(epochs=epochs), random_state=0).fit(X)
+    half = len(X) // 2
     keys = [f"digit {digit}, picture {place}" for place, digit in enumerate(y)]
 
-    index = SearchIndex(model).add(X[:1000], keys=keys[:1000])
+    index = SearchIndex(model).add(X[:half], keys=keys[:half])
     with tempfile.TemporaryDirectory() as folder:
         index.save(Path(folder) / "index")
-        index = load(Path(folder) / "index").add(X[1000:], keys=keys[1000:])  # an index can be lengthened
+        index = load(Path(folder) / "index").add(X[half:], keys=keys[half:])  # an index can be lengthened
 
     distances, found = index.search(queries, k=10)
     print(
