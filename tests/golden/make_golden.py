@@ -2,12 +2,14 @@
 
     python tests/golden/make_golden.py
 
-Every folder holds a saved model, ``rows.npy`` and what the model made of them: ``codes.npy`` and ``recon.npy``.
+Every folder holds a saved model, ``rows.npy`` and what the model made of them: ``codes.npy`` and ``recon.npy``; of a
+task's model ``answer.npy``, what `ANSWERS` names.
 """
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +54,46 @@ def rows(name: str) -> np.ndarray:
     return (random.normal(size=(24, 5)) * 10 + 3).astype("float32")
 
 
+ANSWERS: dict[str, Callable[[Any, np.ndarray], Any]] = {
+    "augment": lambda model, X: model.sample(3, y=1, random_state=0),
+    "cluster": lambda model, X: model.predict_proba(X),
+    "detect": lambda model, X: model.score_samples(X),
+    "generate": lambda model, X: model.sample(3, random_state=0),
+    "impute": lambda model, X: model.transform(np.where(X > 15, np.nan, X)),
+    "select": lambda model, X: model.get_support(),
+}
+"""What is kept of a model of each task."""
+
+
+def task(name: str) -> Any:
+    """A small model of a task that is not fitted."""
+    from diabolo import VAE, Autoencoder, Trainer
+    from diabolo.core import lookup
+
+    special: dict[str, dict[str, Any]] = {
+        "augment": {"autoencoder": VAE(2, hidden=(4,)), "how": "interpolation"},
+        "cluster": {"autoencoder": Autoencoder(2, hidden=(4,)), "n_clusters": 2},
+        "detect": {"autoencoder": Autoencoder(2, hidden=(4,)), "folds": 1},
+        "generate": {"autoencoder": VAE(2, hidden=(4,))},
+        "impute": {"autoencoder": Autoencoder(2, hidden=(4,)), "members": 1},
+        "select": {"n_features": 2},
+    }
+    made: Any = lookup("task", name)(**special[name], trainer=Trainer(epochs=2, batch_size=8), random_state=0)
+    return made
+
+
 def main() -> None:
     from diabolo.estimators.saving import FORMAT
 
+    for name, answer in ANSWERS.items():
+        folder = HERE / f"format{FORMAT}-task-{name}"
+        if folder.exists():
+            continue
+        X = rows(name)
+        fitted = task(name).fit(X, (X[:, 0] > 3).astype(int)) if name == "augment" else task(name).fit(X)
+        fitted.save(folder)
+        np.save(folder / "rows.npy", X)
+        np.save(folder / "answer.npy", answer(fitted, X))
     for name, model in models().items():
         folder = HERE / f"format{FORMAT}-{name}"
         if folder.exists():  # golden models of a format are never written again
