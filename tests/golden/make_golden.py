@@ -60,6 +60,7 @@ ANSWERS: dict[str, Callable[[Any, np.ndarray], Any]] = {
     "detect": lambda model, X: model.score_samples(X),
     "generate": lambda model, X: model.sample(3, random_state=0),
     "impute": lambda model, X: model.transform(np.where(X > 15, np.nan, X)),
+    "search": lambda model, X: model.search(X, 3).distances,
     "select": lambda model, X: model.get_support(),
 }
 """What is kept of a model of each task."""
@@ -76,6 +77,7 @@ def task(name: str) -> Any:
         "detect": {"autoencoder": Autoencoder(2, hidden=(4,)), "folds": 1},
         "generate": {"autoencoder": VAE(2, hidden=(4,))},
         "impute": {"autoencoder": Autoencoder(2, hidden=(4,)), "members": 1},
+        "search": {"autoencoder": Autoencoder(2, hidden=(4,)), "metric": "euclidean"},
         "select": {"n_features": 2},
     }
     made: Any = lookup("task", name)(**special[name], trainer=Trainer(epochs=2, batch_size=8), random_state=0)
