@@ -56,6 +56,7 @@ _HOME = {
     "Inpainter": "tasks.inpaint",
     "Segmenter": "tasks.segment",
     "SoundSegmenter": "tasks.segment_sounds",
+    "SearchIndex": "tasks.search",
     "load": "estimators.saving",
     "Trainer": "train",
     "Device": "train",

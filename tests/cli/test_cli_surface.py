@@ -35,6 +35,8 @@ COMMANDS = {
     "sample": "MODEL N --out -o --class --where --quality --seed --force",
     "augment": f"MODEL DATA --out -o --strategy --how --seed {DATA} --force",
     "select": f"MODEL DATA --out -o {DATA} --force",
+    "index": f"MODEL DATA --out -o --kind --metric --bits --recall --append --seed {DATA} --force",
+    "search": f"INDEX [QUERY] --k --row --like --out -o {DATA} --force",
     "info": "MODEL --json",
     "report": f"MODEL DATA --out -o {DATA} --force",
     "doctor": f"MODEL DATA {DATA} --json",
@@ -50,6 +52,7 @@ PUBLIC = [
     *("AutoencoderClassifier", "AutoencoderRegressor", "PretrainedEncoder", "AutoencoderDetector"),
     *("AutoencoderSampler", "verdict", "AutoencoderSelector", "AutoencoderClusterer", "AutoencoderGenerator"),
     *("AutoencoderImputer", "Denoiser", "Inpainter", "Segmenter", "SoundSegmenter"),
+    *("AutoencoderImputer", "Denoiser", "Inpainter", "Segmenter", "SearchIndex"),
     *("load", "Trainer", "Device", "Progress", "TimeLimit", "TensorBoard", "Checkpoint", "Spec", "data"),
 ]
 PARAMETERS = {
@@ -65,6 +68,7 @@ PARAMETERS = {
     "PretrainedEncoder": "model fine_tune trainer random_state",
     "AutoencoderSampler": "autoencoder how sampling_strategy k_neighbors trainer random_state",
     "AutoencoderImputer": "autoencoder members hide prior trainer random_state",
+    "SearchIndex": "autoencoder kind metric bits recall trainer random_state",
     "Denoiser": "autoencoder clean noise damage tile trainer random_state",
     "Inpainter": "autoencoder mask share size tile missing_value trainer random_state",
     "Segmenter": "autoencoder pretrain ignore tile trainer random_state",

@@ -6,7 +6,22 @@ from typing import Annotated
 
 import typer
 
-from . import apply, augment, cluster, demo, denoise, detect, fit, impute, inpaint, segment, select, show
+from . import (
+    apply,
+    augment,
+    cluster,
+    demo,
+    denoise,
+    detect,
+    fit,
+    impute,
+    index,
+    inpaint,
+    search,
+    segment,
+    select,
+    show,
+)
 from .options import guarded
 
 app = typer.Typer(
@@ -50,6 +65,8 @@ app.command("segment")(guarded(segment.segment))
 app.command("sample")(guarded(apply.sample))
 app.command("augment")(guarded(augment.augment))
 app.command("select")(guarded(select.select))
+app.command("index")(guarded(index.index))
+app.command("search")(guarded(search.search))
 app.command("info")(guarded(show.info))
 app.command("report")(guarded(show.report))
 app.command("doctor")(guarded(show.doctor))

@@ -19,20 +19,15 @@ def window_keys(processor: Any, source: Any) -> Any:
     """One line a window: the key columns of its row, ``start`` and ``end``: of series the first and last time (step,
     where there are no times), of sounds seconds, of clips frames, the end being after the last one."""
     from ..core.errors import require
-    from ..data.series import Series
+    from ..tasks.windows import bounds
 
     pandas = require("pandas", "table", "naming windows")
-    number, first, after = processor.places(source.rows)
+    number, start, end = bounds(processor, source.rows)
     if source.keys is not None:
         keys = source.keys.iloc[number].reset_index(drop=True)
     else:
         keys = pandas.DataFrame({"row": number} if len(source) > 1 else {}, index=range(len(number)))
-    if not all(isinstance(row, Series) for row in source.rows):
-        return keys.assign(start=first, end=after)
-    if any(row.time is None for row in source.rows):
-        return keys.assign(start=first, end=after - 1)
-    bounds = [row.time for row in source.rows]
-    return keys.assign(start=_at(bounds, number, first), end=_at(bounds, number, after - 1))
+    return keys.assign(start=start, end=end)
 
 
 def by_step(found: Any, source: Any) -> Any:
@@ -49,11 +44,3 @@ def by_step(found: Any, source: Any) -> Any:
         frames.append(pandas.DataFrame({**own, **columns}))
     joined = pandas.concat(frames, ignore_index=True)
     return joined.assign(anomaly=joined["anomaly"] > 0) if "anomaly" in joined else joined
-
-
-def _at(times: list[Any], number: Any, step: Any) -> Any:
-    """The times of steps of rows, from all times end to end."""
-    import numpy as np
-
-    lengths = [len(time) for time in times]
-    return np.concatenate(times)[(np.cumsum(lengths) - lengths)[number] + step]

@@ -80,6 +80,27 @@ def along_rows(
     return objects(_as_series(part, row, grid, names) for part, row in zip(parts, rows, strict=True))
 
 
+def bounds(processor: Any, rows: Any) -> tuple[ndarray, ndarray, ndarray]:
+    """Of every window the number of its row and where it begins and ends, as people say it.
+
+    Of series the first and last time (step, where there are no times), of sounds seconds, of clips frames; the end of
+    sounds and clips is after the last one.
+
+    >>> from diabolo.data import SeriesProcessor
+    >>> rows = [Series(np.arange(5.0), time=np.arange(10, 15))]
+    >>> [part.tolist() for part in bounds(SeriesProcessor(window=3, hop=2).fit(rows), rows)]
+    [[0, 0], [10, 12], [12, 14]]
+    """
+    number, first, after = processor.places(rows)
+    if not all(isinstance(row, Series) for row in rows):
+        return number, first, after
+    if any(row.time is None for row in rows):
+        return number, first, after - 1
+    lengths = [row.steps for row in rows]
+    times, offset = np.concatenate([row.time for row in rows]), (np.cumsum(lengths) - lengths)[number]
+    return number, times[offset + first], times[offset + after - 1]
+
+
 def _must_cut(processor: Any) -> None:
     """Raise `UsageError` for a processor whose rows are no windows."""
     if not isinstance(processor, Windowed):
