@@ -51,8 +51,7 @@ PUBLIC = [
     *("VQVAE", "ResidualVQVAE", "FSQAutoencoder", "CategoricalVAE", "AdversarialAutoencoder", "VAEGAN", "AEGAN"),
     *("AutoencoderClassifier", "AutoencoderRegressor", "PretrainedEncoder", "AutoencoderDetector"),
     *("AutoencoderSampler", "verdict", "AutoencoderSelector", "AutoencoderClusterer", "AutoencoderGenerator"),
-    *("AutoencoderImputer", "Denoiser", "Inpainter", "Segmenter", "SoundSegmenter"),
-    *("AutoencoderImputer", "Denoiser", "Inpainter", "Segmenter", "SearchIndex"),
+    *("AutoencoderImputer", "Denoiser", "Inpainter", "Segmenter", "SoundSegmenter", "SearchIndex"),
     *("load", "Trainer", "Device", "Progress", "TimeLimit", "TensorBoard", "Checkpoint", "Spec", "data"),
 ]
 PARAMETERS = {
