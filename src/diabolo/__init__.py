@@ -52,6 +52,7 @@ _HOME = {
     "AutoencoderClusterer": "tasks.cluster",
     "AutoencoderGenerator": "tasks.generate",
     "AutoencoderImputer": "tasks.impute",
+    "Denoiser": "tasks.denoise",
     "Inpainter": "tasks.inpaint",
     "Segmenter": "tasks.segment",
     "load": "estimators.saving",
