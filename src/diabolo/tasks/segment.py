@@ -68,7 +68,7 @@ class Segmenter(TaskModel):
     >>> X = 0.2 + 0.6 * y.astype(np.float32)
     >>> y[3:] = -1                                                       # the labels of three pictures are known
     >>> small = Autoencoder(4, network="u-shaped(width=4, depth=1)")
-    >>> model = Segmenter(small, trainer=Trainer(epochs=40), random_state=0).fit(X, y)
+    >>> model = Segmenter(small, trainer=Trainer(epochs=80), random_state=0).fit(X, y)
     >>> model.predict(X[3:]).shape, float((model.predict(X) == (X > 0.5)).mean()) > 0.9
     ((3, 8, 8), True)
     """
