@@ -27,7 +27,8 @@ from numpy import ndarray
 from diabolo import Checkpoint, Denoiser, Trainer, load
 from diabolo.data import open as open_source
 from diabolo.tasks import pictures
-from diabolo.tasks.denoise_pictures import PictureNoise, psnr
+from diabolo.tasks.decibels import psnr
+from diabolo.tasks.denoise_pictures import PictureNoise
 
 from .record import spread
 
@@ -85,7 +86,9 @@ def rivals() -> dict[str, Callable[[ndarray], ndarray]]:
 
 def over(method: Callable[[ndarray], ndarray], clean: ndarray, seen: ndarray) -> float:
     """Mean PSNR over pictures."""
-    return float(np.mean([psnr(one, np.asarray(method(noise))) for one, noise in zip(clean, seen, strict=True)]))
+    return float(
+        np.mean([psnr(one, np.asarray(method(noise)).clip(0, 1)) for one, noise in zip(clean, seen, strict=True)])
+    )
 
 
 def seam(model: Denoiser, seen: ndarray) -> float:

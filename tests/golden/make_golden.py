@@ -56,13 +56,14 @@ def rows(name: str) -> np.ndarray:
     return (random.normal(size=(24, 5)) * 10 + 3).astype("float32")
 
 
-PICTURES = ("inpaint", "segment")
+PICTURES = ("denoise", "inpaint", "segment")
 ANSWERS: dict[str, Callable[[Any, np.ndarray], Any]] = {
     "augment": lambda model, X: model.sample(3, y=1, random_state=0),
     "cluster": lambda model, X: model.predict_proba(X),
     "detect": lambda model, X: model.score_samples(X),
     "generate": lambda model, X: model.sample(3, random_state=0),
     "impute": lambda model, X: model.transform(np.where(X > 15, np.nan, X)),
+    "denoise": lambda model, X: model.transform(X),
     "inpaint": lambda model, X: model.transform(np.where(X > 0.7, np.nan, X)),
     "segment": lambda model, X: model.predict_proba(X),
     "select": lambda model, X: model.get_support(),
@@ -81,6 +82,7 @@ def task(name: str) -> Any:
         "detect": {"autoencoder": Autoencoder(2, hidden=(4,)), "folds": 1},
         "generate": {"autoencoder": VAE(2, hidden=(4,))},
         "impute": {"autoencoder": Autoencoder(2, hidden=(4,)), "members": 1},
+        "denoise": {"autoencoder": Autoencoder(2, network="u-shaped(width=2, depth=1)", loss="squared"), "tile": 8},
         "inpaint": {"autoencoder": Autoencoder(2, network="u-shaped(width=2, depth=1)", loss="squared"), "tile": 8},
         "segment": {"autoencoder": Autoencoder(2, network="u-shaped(width=2, depth=1)"), "tile": 8},
         "select": {"n_features": 2},

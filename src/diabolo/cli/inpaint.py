@@ -41,7 +41,7 @@ def inpaint(
     from ..data import Stored, check_out
     from ..estimators.saving import load
 
-    check_out(out, force=force, suffixes=(".npy", ""))
+    check_out(out, force=force, suffixes=(".npy", ".png", ""))
     fitted = prepared(load(model), "inpaint")
     if missing_value is not None:
         fitted.missing_value = _colour(missing_value)

@@ -256,7 +256,7 @@ def read(data: str, *, model: Any = None, **options: Any) -> Source:
 
 
 def read_whole(data: str, **options: Any) -> Source:
-    """DATA for a task that takes pictures of any size: those of unequal size stay as they are."""
+    """DATA for a task that takes pictures of any size: one picture, or those of unequal size, stay as they are."""
     from ..data.read_whole import whole_pictures
 
     path = Path(data).expanduser()
@@ -273,9 +273,11 @@ def read_whole(data: str, **options: Any) -> Source:
 
 def one_size(source: Source, out: Path) -> None:
     """Raise `UsageError` if pictures of several sizes are to go into one array."""
+    import numpy as np
+
     from ..core.errors import UsageError
 
-    if out.suffix == ".npy" and source.rows.dtype == object:
+    if out.suffix == ".npy" and isinstance(source.rows, np.ndarray) and source.rows.dtype == object:
         raise UsageError(f"pictures of several sizes are no array; write them to a folder: --out {out.stem}.")
 
 

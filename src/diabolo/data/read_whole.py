@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.errors import DataError
 from . import kinds
 from .files import choose, file_keys, folder_labels, open_files, refuse_damage
 from .limits import check_memory
@@ -20,11 +21,13 @@ from .stored_images import in_threads
 
 
 def whole_pictures(path: Path, include: str | None = None, target: str | None = None) -> Source | None:
-    """Pictures of a folder or archive, none of them resized: rows an object array of uint8 (H, W) or (H, W, 3).
+    """Pictures of a file, a folder or an archive, none resized: rows an object array of uint8 (H, W) or (H, W, 3).
 
-    None where all are of one size, or lie in more than memory holds: then the usual reader takes them. ``target``: as
-    in `diabolo.data.open`, a folder of label pictures or masks, or 'none'.
+    None where several are all of one size, or lie in more than memory holds: the usual reader takes them. ``target``:
+    as in `diabolo.data.open`, a folder of label pictures or masks, or 'none'.
     """
+    if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
+        return _single(path)
     if not path.is_dir() and recognise(path) != "archive":
         return None
     options = Options(include=include, target="none" if target == "none" else None)
@@ -54,6 +57,20 @@ def whole_pictures(path: Path, include: str | None = None, target: str | None = 
         beside = pictures_beside(source, str(target), partial=True)
         source.target = beside if isinstance(beside, np.ndarray) else _apart(beside)
     return source
+
+
+def _single(path: Path) -> Source:
+    """One picture. Raises `DataError` if it cannot be read."""
+    notes: list[str] = []
+    header = inspect(path.name, lambda _: path.read_bytes())
+    if header.error is None:
+        channels, dtype = colours([header], notes)
+        shape = (*header.size, *((3,) if channels == 3 else ()))
+        check_memory(int(np.prod(shape)) * dtype.itemsize, "the picture", "Make it smaller.")
+        row = _decoded(header, shape, lambda _: path.read_bytes(), dtype)
+    if header.error is not None:
+        raise DataError(f"{path.name} cannot be read as a picture: {header.error}.")
+    return Source(row[None], "image", file_keys([path.name], notes), None, notes, origin=path.name)
 
 
 def _apart(pictures: Sequence[np.ndarray]) -> np.ndarray:

@@ -123,7 +123,9 @@ class Denoiser(TransformerMixin, TaskModel):
         if not isinstance(self.tile, int) or self.tile < 8:
             raise out_of_range("tile", "an int of at least 8", self.tile)
         if self.damage is not None and not self.clean:
-            raise UsageError("damage is done to clean rows; with clean=False the rows hold their own noise: leave it out.")
+            raise UsageError(
+                "damage is done to clean rows; with clean=False the rows hold their own noise: leave it out."
+            )
         self.facts_["domain"] = domain_of(X)
         return DOMAINS[self.facts_["domain"]](self)
 
@@ -140,7 +142,7 @@ class Denoiser(TransformerMixin, TaskModel):
         return self._domain(source).inner_rows(source)
 
     def assess(self, learn: Source, held: Source, *, seed: int = 0) -> Assessment | None:
-        """Damage held-out clean rows as in training and restore them, beside simple methods; None without clean ones."""
+        """Damage held-out rows as in training and restore them, beside simple methods; None without clean ones."""
         return self._domain(held).assess(held, seed) if self.clean else None
 
     def exhibits(self, source: Source, *, seed: int = 0) -> Sequence[Exhibit]:
@@ -171,4 +173,3 @@ def _are_pictures(rows: Any) -> bool:
     if isinstance(rows, np.ndarray) and rows.dtype != object:
         return rows.ndim in (3, 4)
     return isinstance(rows, list | tuple | np.ndarray) and len(rows) > 0 and np.ndim(rows[0]) in (2, 3)
-

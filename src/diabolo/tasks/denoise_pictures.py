@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,6 @@ from torch import Tensor
 
 from ..core import Batch, Corruption, Spec, make
 from ..core.errors import DataError
-from ..core.metrics import bootstrap_mean
 from ..corruptions.blind_spots import surroundings
 from ..data import Source
 from ..estimators.base import BaseAutoencoder
@@ -21,6 +20,7 @@ from ..estimators.denoising import DenoisingAutoencoder
 from ..train import Trainer
 from . import pictures
 from .base import Assessment
+from .decibels import psnr, verdict
 from .denoise_domain import Domain
 from .exhibit import Exhibit, Strip
 from .noise_level import noise_std
@@ -33,7 +33,7 @@ USUAL = 0.2
 """The strongest noise, of the range from black to white: 51 of 255."""
 STEP = 4
 """Side of the cells of blind spots."""
-MOST_PICTURES, SIDE, SHOWN = 40, 128, 4
+MOST_PICTURES, SHOWN = 40, 4
 Filter = Callable[[ndarray], ndarray]
 
 
@@ -110,7 +110,9 @@ class PictureNoise(Domain):
     def restored(self, X: Any) -> Any:
         held = self._taken(X, self.task.facts_["channels"])
         ends = self._ends()
-        whole = (pictures.scaled(picture, known, ends) for picture, known in zip(held.pictures, held.known, strict=True))
+        whole = (
+            pictures.scaled(picture, known, ends) for picture, known in zip(held.pictures, held.known, strict=True)
+        )
         return held.as_given([pictures.unscaled(self.said(one), ends, held.dtype) for one in whole])
 
     def said(self, picture: ndarray) -> ndarray:
@@ -155,7 +157,9 @@ class PictureNoise(Domain):
     def levels(self, X: Any) -> list[str]:
         held = self._taken(X, self.task.facts_["channels"])
         low, high = self._ends()
-        return [f"noise of about {100 * noise_std(picture) / (high - low):.1f} % of the range" for picture in held.pictures]
+        return [
+            f"noise of about {100 * noise_std(picture) / (high - low):.1f} % of the range" for picture in held.pictures
+        ]
 
     # judging and showing ------------------------------------------------------------------------------------
 
@@ -169,7 +173,7 @@ class PictureNoise(Domain):
         generator = torch.Generator().manual_seed(seed)
         found = []
         for place in np.unique(np.linspace(0, len(held) - 1, min(len(held), MOST_PICTURES)).astype(int)):
-            picture = middle(held.pictures[place])
+            picture = pictures.middle(held.pictures[place])
             clean = pictures.scaled(picture, np.ones(picture.shape[:2], bool), self._ends())
             row = torch.from_numpy(clean)[None]
             found.append((clean, damage(Batch(row, row), generator).x[0].numpy()))
@@ -178,44 +182,34 @@ class PictureNoise(Domain):
     def assess(self, held: Source, seed: int) -> Assessment | None:
         cases = self.trials(held, seed)
         makers: Mapping[str, Filter] = {"this model": self.said, **RIVALS}
-        found = {name: np.array([psnr(clean, make_(seen)) for clean, seen in cases]) for name, make_ in makers.items()}
+        found = {
+            name: np.array([psnr(clean, make_(seen).clip(0, 1)) for clean, seen in cases])
+            for name, make_ in makers.items()
+        }
         title = f"{len(cases)} held-out pictures, damaged as in training"
         lines = tuple((name, f"{values.mean():.2f}") for name, values in found.items())
-        return Assessment(title, ("", "PSNR, dB"), lines, _verdict(found, seed))
+        return Assessment(title, ("", "PSNR, dB"), lines, verdict(found, seed))
 
     def exhibits(self, source: Source, seed: int) -> Sequence[Exhibit]:
         if self.task.clean:
-            cases = self.trials(source, seed)[:SHOWN]
-            strips = [
-                Strip(f"picture {number}", (clean, seen, back), (
-                    "as it was", f"damaged, {psnr(clean, seen):.1f} dB", f"restored, {psnr(clean, back):.1f} dB"))
-                for number, (clean, seen) in enumerate(cases) for back in [self.said(seen)]
-            ]  # fmt: skip
-            return (Exhibit("Damaged and restored", "These pictures may be ones it was trained on.", tuple(strips)),)
+            text, made = "These pictures may be ones it was trained on.", self._given_back
+        else:
+            text, made = "Nothing is known of how they looked without noise.", self._taken_out
+        return (Exhibit("Noise taken out", text, tuple(made(source, seed))),)
+
+    def _given_back(self, source: Source, seed: int) -> Iterator[Strip]:
+        for number, (clean, seen) in enumerate(self.trials(source, seed)[:SHOWN]):
+            back = self.said(seen).clip(0, 1)
+            names = ("as it was", f"damaged, {psnr(clean, seen):.1f} dB", f"restored, {psnr(clean, back):.1f} dB")
+            yield Strip(f"picture {number}", (clean, seen, back), names)
+
+    def _taken_out(self, source: Source, seed: int) -> Iterator[Strip]:
         held = self._taken(source, self.task.facts_["channels"])
-        strips = []
         for number, picture in enumerate(held.pictures[:SHOWN]):
-            part = middle(picture)
+            part = pictures.middle(picture)
             noisy = pictures.scaled(part, np.ones(part.shape[:2], bool), self._ends())
-            back = self.said(noisy)
-            strips.append(Strip(f"picture {number}", (noisy, back, 0.5 + noisy - back), ("as it is", "restored", "what was taken out")))  # fmt: skip
-        return (Exhibit("Noise taken out", "Nothing is known of how they looked without noise.", tuple(strips)),)
-
-
-def middle(picture: ndarray) -> ndarray:
-    """The middle of a picture, at most `SIDE` pixels a side."""
-    top, left = (max(0, (side - SIDE) // 2) for side in picture.shape[:2])
-    return picture[top : top + SIDE, left : left + SIDE]
-
-
-def psnr(clean: ndarray, said: ndarray) -> float:
-    """Peak signal-to-noise ratio in dB of values in [0, 1], at most 100.
-
-    >>> psnr(np.zeros((2, 2, 1)), np.full((2, 2, 1), 0.1))
-    20.0
-    """
-    error = float(np.square(clean - said.clip(0, 1), dtype=np.float64).mean())
-    return round(-10 * math.log10(max(error, 1e-10)), 10)
+            back, names = self.said(noisy), ("as it is", "restored", "what was taken out")
+            yield Strip(f"picture {number}", (noisy, back, 0.5 + noisy - back), names)
 
 
 def _gaussian(picture: ndarray) -> ndarray:
@@ -232,15 +226,8 @@ def _median(picture: ndarray) -> ndarray:
     return np.asarray(median_filter(picture, (3, 3, 1)))
 
 
-RIVALS: Mapping[str, Filter] = {"nothing done": lambda seen: seen, "Gaussian filter": _gaussian, "median filter": _median}
-
-
-def _verdict(found: Mapping[str, ndarray], seed: int) -> str:
-    """Against the best of the others, by a bootstrap over pictures of the difference."""
-    mine, others = found["this model"], {name: values for name, values in found.items() if name != "this model"}
-    best = max(others, key=lambda name: float(others[name].mean()))
-    if len(mine) < 2:
-        return f"{mine.mean() - others[best].mean():+.2f} dB beside {best}, on one picture"
-    gain = bootstrap_mean(mine - others[best], seed=seed)
-    who = "better than" if gain.low > 0 else "no better than" if gain.high < 0 else "a tie with"
-    return f"{who} {best}: {gain.value:+.2f} dB (95 % interval {gain.low:+.2f} to {gain.high:+.2f})"
+RIVALS: Mapping[str, Filter] = {
+    "nothing done": lambda seen: seen,
+    "Gaussian filter": _gaussian,
+    "median filter": _median,
+}

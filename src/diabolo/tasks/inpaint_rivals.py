@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,18 +10,18 @@ import torch
 from numpy import ndarray
 
 from ..blocks.filling import filled
-from ..core.metrics import bootstrap_mean
 from ..corruptions.holes import Holes
 from ..data import Source
 from . import pictures
 from .base import Assessment
+from .decibels import psnr, verdict
 from .exhibit import Exhibit, Strip
 
 if TYPE_CHECKING:
     from .inpaint import Inpainter
 
-MOST_PICTURES, SIDE = 40, 128
-"""Held-out pictures that are looked at, and the side of the middle of each."""
+MOST_PICTURES = 40
+"""Held-out pictures that are looked at."""
 ROUNDS = 300
 """Of Laplace smoothing, for the harmonic filling."""
 SHOWN = 4
@@ -64,16 +63,6 @@ def harmonic(picture: ndarray, known: ndarray) -> ndarray:
 RIVALS: Mapping[str, Filler] = {"mean": mean, "nearest": nearest, "linear": linear, "harmonic": harmonic}
 
 
-def psnr(truth: ndarray, said: ndarray, where: ndarray) -> float:
-    """Peak signal-to-noise ratio in dB over some pixels (H, W), of values in [0, 1]; at most 100.
-
-    >>> psnr(np.zeros((2, 2, 1)), np.full((2, 2, 1), 0.1), np.ones((2, 2), bool))
-    20.0
-    """
-    error = float(np.square(truth - said, dtype=np.float64)[where].mean())
-    return round(-10 * math.log10(max(error, 1e-10)), 10)
-
-
 def trials(model: Inpainter, source: Source, kind: str, share: float, seed: int) -> list[tuple[ndarray, ndarray, Any]]:
     """Middles of pictures: values (H, W, C), what is known (H, W), and what of it is hidden for the trial."""
     from .inpaint import beside
@@ -84,16 +73,11 @@ def trials(model: Inpainter, source: Source, kind: str, share: float, seed: int)
     holes = Holes(kind, share, model.size, known=True)
     found = []
     for place in np.unique(np.linspace(0, len(held) - 1, min(len(held), MOST_PICTURES)).astype(int)):
-        picture, known = _middle(held.pictures[place]), _middle(held.known[place])
+        picture, known = pictures.middle(held.pictures[place]), pictures.middle(held.known[place])
         hidden = holes.hidden(torch.from_numpy(known)[None], generator)[0].numpy() & known
         if hidden.any() and (known & ~hidden).any():
             found.append((pictures.scaled(picture, known, ends), known, hidden))  # type: ignore[arg-type]
     return found
-
-
-def _middle(picture: ndarray) -> ndarray:
-    top, left = (max(0, (side - SIDE) // 2) for side in picture.shape[:2])
-    return picture[top : top + SIDE, left : left + SIDE]
 
 
 def fills(model: Inpainter, picture: ndarray, known: ndarray) -> ndarray:
@@ -116,18 +100,7 @@ def assessment(model: Inpainter, held: Source, *, seed: int = 0) -> Assessment |
     count = sum(int(hidden.sum()) for *_, hidden in cases)
     title = f"{count:,} hidden pixels ({model.facts_['mask']}) of {len(cases)} held-out pictures"
     lines = tuple((name, f"{values.mean():.2f}") for name, values in found.items())
-    return Assessment(title, ("", "PSNR, dB"), lines, _verdict(found, seed))
-
-
-def _verdict(found: Mapping[str, ndarray], seed: int) -> str:
-    """Against the best of the others, by a bootstrap over pictures of the difference."""
-    mine, others = found["this model"], {name: values for name, values in found.items() if name != "this model"}
-    best = max(others, key=lambda name: float(others[name].mean()))
-    if len(mine) < 2:
-        return f"{mine.mean() - others[best].mean():+.2f} dB beside {best}, on one picture"
-    gain = bootstrap_mean(mine - others[best], seed=seed)
-    who = "better than" if gain.low > 0 else "no better than" if gain.high < 0 else "a tie with"
-    return f"{who} {best}: {gain.value:+.2f} dB (95 % interval {gain.low:+.2f} to {gain.high:+.2f})"
+    return Assessment(title, ("", "PSNR, dB"), lines, verdict(found, seed))
 
 
 def shown(model: Inpainter, source: Source, *, seed: int = 0) -> list[Exhibit]:
@@ -172,10 +145,10 @@ def _really_missing(model: Inpainter, source: Source) -> list[Strip]:
     ends = tuple(model.facts_["range"])
     found: list[Strip] = []
     for number, (picture, known) in enumerate(zip(held.pictures, held.known, strict=True)):
-        known = _middle(known)
+        known = pictures.middle(known)
         if known.all() or not known.any() or len(found) == SHOWN:
             continue
-        values = pictures.scaled(_middle(picture), known, ends)  # type: ignore[arg-type]
+        values = pictures.scaled(pictures.middle(picture), known, ends)  # type: ignore[arg-type]
         seen = np.where(known[..., None], values, 0.5)
         found.append(Strip(f"picture {number}", (seen, fills(model, values, known)), ("as it is", "filled")))
     return found

@@ -19,6 +19,8 @@ from ..data.read_whole import whole_pictures
 from ..networks.u_shaped import UShapedEncoder
 
 MOST_TILES, LEAST_TILES = 4096, 256
+MIDDLE = 128
+"""Side of the middle of a picture, which is judged and shown."""
 AT_ONCE = 1 << 18
 """Pixels that go through a network at once."""
 ALPHA = 4
@@ -198,6 +200,12 @@ def middles(source: Any, facts: Mapping[str, Any], value: Any = None) -> Source:
         raise DataError(f"these pictures are smaller than the tiles of {facts['tile']} pixels the model learnt from.")
     rows = np.stack(whole)
     return Source(rows[..., 0] if rows.shape[-1] == 1 else rows, "array", origin=getattr(source, "origin", ""))
+
+
+def middle(picture: ndarray) -> ndarray:
+    """The middle of a picture, at most `MIDDLE` pixels a side."""
+    top, left = (max(0, (side - MIDDLE) // 2) for side in picture.shape[:2])
+    return picture[top : top + MIDDLE, left : left + MIDDLE]
 
 
 # going over whole pictures ----------------------------------------------------------------------------------
