@@ -49,7 +49,7 @@ PUBLIC = [
     *("VQVAE", "ResidualVQVAE", "FSQAutoencoder", "CategoricalVAE", "AdversarialAutoencoder", "VAEGAN", "AEGAN"),
     *("AutoencoderClassifier", "AutoencoderRegressor", "PretrainedEncoder", "AutoencoderDetector"),
     *("AutoencoderSampler", "verdict", "AutoencoderSelector", "AutoencoderClusterer", "AutoencoderGenerator"),
-    *("AutoencoderImputer", "Denoiser", "Inpainter", "Segmenter"),
+    *("Denoiser", "AutoencoderImputer", "Inpainter", "Segmenter"),
     *("load", "Trainer", "Device", "Progress", "TimeLimit", "TensorBoard", "Checkpoint", "Spec", "data"),
 ]
 PARAMETERS = {
