@@ -52,6 +52,7 @@ PUBLIC = [
     *("AutoencoderClassifier", "AutoencoderRegressor", "PretrainedEncoder", "AutoencoderDetector"),
     *("AutoencoderSampler", "verdict", "AutoencoderSelector", "AutoencoderClusterer", "AutoencoderGenerator"),
     *("AutoencoderImputer", "Denoiser", "Inpainter", "Segmenter", "SoundSegmenter", "SearchIndex"),
+    *("Denoiser", "AutoencoderImputer", "Inpainter", "Segmenter"),
     *("load", "Trainer", "Device", "Progress", "TimeLimit", "TensorBoard", "Checkpoint", "Spec", "data"),
 ]
 PARAMETERS = {

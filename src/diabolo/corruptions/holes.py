@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..blocks.filling import filled
 from ..blocks.grid import check_dims, on_grid
+from ..blocks.segments import places_of, squared_distance
 from ..core.batch import Batch
 from ..core.errors import out_of_range, unknown
 from ..core.interfaces import Corruption
@@ -120,17 +121,14 @@ class Holes(Corruption):
         width = max(1.0, 0.04 * min(sides))
         area = 0.6 * self.size * min(1.0, width / min(sides)) ** (len(sides) - 1)
         count = _how_many(share, area).clamp_max(MOST_AT_ONCE)
-        places = torch.stack(torch.meshgrid(*(torch.arange(float(side)) for side in sides), indexing="ij"), -1)
+        places = places_of(sides)
         extent = torch.tensor([float(side) for side in sides])
         gone = torch.zeros(len(share), *sides, dtype=torch.bool)
         for number in range(int(count.max())):
             begin = _uniform((len(share), len(sides)), generator) * extent
             way = (_uniform((len(share), len(sides)), generator) - 0.5) * 2 * self.size * extent
             thick = width * (0.5 + _uniform((len(share),), generator))
-            off = places - begin.reshape(-1, *(1 for _ in sides), len(sides))
-            line = way.reshape(-1, *(1 for _ in sides), len(sides))
-            along = ((off * line).sum(-1) / line.square().sum(-1).clamp_min(1e-6)).clamp(0, 1)
-            near = (off - along[..., None] * line).square().sum(-1) <= self._as_rows(thick.square() / 4, sides)
+            near = squared_distance(places, begin, way) <= self._as_rows(thick.square() / 4, sides)
             gone |= near & self._as_rows(number < count, sides)
         return gone
 

@@ -113,17 +113,20 @@ class Denoiser(TransformerMixin, TaskModel):
 
     def strengths(self, usual: float) -> tuple[float, float]:
         """Weakest and strongest noise that is learnt from. Raises `UsageError` for what is none."""
-        given = usual if isinstance(self.noise, str) and self.noise == "auto" else self.noise
-        low, high = (0.0, given) if isinstance(given, int | float) else tuple(given)  # type: ignore[misc]
-        if not (isinstance(low, int | float) and isinstance(high, int | float) and 0 <= low <= high < np.inf and high):
+        given: Any = usual if isinstance(self.noise, str) and self.noise == "auto" else self.noise
+        ends = (0.0, given) if _is_number(given) else given
+        pair = isinstance(ends, list | tuple) and len(ends) == 2 and all(_is_number(end) for end in ends)
+        if not (pair and 0 <= ends[0] <= ends[1] < np.inf and ends[1]):
             raise out_of_range("noise", "a number above 0, a pair low <= high of them, or 'auto'", self.noise)
-        return float(low), float(high)
+        return float(ends[0]), float(ends[1])
 
     def _default(self) -> BaseAutoencoder:
         return DOMAINS[self.facts_["domain"]](self).default()
 
     def _domain_for(self, X: Any) -> Domain:
         """The domain of rows to learn from; which one is kept. Raises `UsageError` for parameters out of range."""
+        if not isinstance(self.clean, bool):
+            raise out_of_range("clean", "True or False", self.clean)
         if not isinstance(self.tile, int) or self.tile < 8:
             raise out_of_range("tile", "an int of at least 8", self.tile)
         if self.damage is not None and not self.clean:
@@ -171,6 +174,10 @@ def domain_of(X: Any) -> str:
     if kind in (None, "array", "table", "counts") or is_frame(rows):
         return "rows"
     raise UsageError(f"noise is taken out of pictures, sounds, tables and arrays; rows of kind {kind!r} are none.")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
 def _are_pictures(rows: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from . import pictures
 from .base import Assessment
 from .decibels import psnr, verdict
 from .denoise_domain import Domain
+from .denoise_rivals import RIVALS, Filter, ssim
 from .exhibit import Exhibit, Strip
 from .noise_level import noise_std
 
@@ -34,7 +35,6 @@ USUAL = 0.2
 STEP = 4
 """Side of the cells of blind spots."""
 MOST_PICTURES, SHOWN = 40, 4
-Filter = Callable[[ndarray], ndarray]
 
 
 class PictureNoise(Domain):
@@ -53,12 +53,14 @@ class PictureNoise(Domain):
         held = pictures.taken(X, channels=channels)
         if not all(known.all() for known in held.known):
             raise DataError("these pictures have missing pixels (NaN, or transparent ones): fill them first (inpaint).")
+        if not all(np.isfinite(picture).all() for picture in held.pictures):
+            raise DataError("these pictures hold infinite values.")
         return held
 
     def _tiles(self, held: pictures.Pictures, seed: int) -> ndarray:
         """Tiles (N, H, W[, C]) of values in [0, 1], some turned over."""
         shapes = [picture.shape for picture in held.pictures]
-        side, ends = pictures.sides(shapes, self.task.tile), self._ends()
+        side, ends = pictures.sides(shapes, self.task.tile), self._ends(held)
         self.task.facts_["tile"] = list(side)
         draw, made = np.random.default_rng(seed), []
         for number, top, left in pictures.places(shapes, side, seed):
@@ -70,9 +72,9 @@ class PictureNoise(Domain):
         tiles = np.stack(made)
         return tiles[..., 0] if held.channels == 1 else tiles
 
-    def _ends(self) -> tuple[float, float]:
+    def _ends(self, held: pictures.Pictures) -> tuple[float, float]:
         low, high = self.task.facts_["range"]
-        return low, high
+        return pictures.ends_for(held, (low, high))
 
     def damage(self) -> Any:
         """What is done to tiles in training, and to held-out pictures."""
@@ -109,7 +111,7 @@ class PictureNoise(Domain):
 
     def restored(self, X: Any) -> Any:
         held = self._taken(X, self.task.facts_["channels"])
-        ends = self._ends()
+        ends = self._ends(held)
         whole = (
             pictures.scaled(picture, known, ends) for picture, known in zip(held.pictures, held.known, strict=True)
         )
@@ -156,7 +158,7 @@ class PictureNoise(Domain):
 
     def levels(self, X: Any) -> list[str]:
         held = self._taken(X, self.task.facts_["channels"])
-        low, high = self._ends()
+        low, high = self._ends(held)
         return [
             f"noise of about {100 * noise_std(picture) / (high - low):.1f} % of the range" for picture in held.pictures
         ]
@@ -174,7 +176,7 @@ class PictureNoise(Domain):
         found = []
         for place in np.unique(np.linspace(0, len(held) - 1, min(len(held), MOST_PICTURES)).astype(int)):
             picture = pictures.middle(held.pictures[place])
-            clean = pictures.scaled(picture, np.ones(picture.shape[:2], bool), self._ends())
+            clean = pictures.scaled(picture, np.ones(picture.shape[:2], bool), self._ends(held))
             row = torch.from_numpy(clean)[None]
             found.append((clean, damage(Batch(row, row), generator).x[0].numpy()))
         return found
@@ -182,13 +184,12 @@ class PictureNoise(Domain):
     def assess(self, held: Source, seed: int) -> Assessment | None:
         cases = self.trials(held, seed)
         makers: Mapping[str, Filter] = {"this model": self.said, **RIVALS}
-        found = {
-            name: np.array([psnr(clean, make_(seen).clip(0, 1)) for clean, seen in cases])
-            for name, make_ in makers.items()
-        }
+        found = {name: [(clean, make_(seen).clip(0, 1)) for clean, seen in cases] for name, make_ in makers.items()}
+        noise = {name: np.array([psnr(*pair) for pair in pairs]) for name, pairs in found.items()}
+        alike = {name: np.mean([ssim(*pair) for pair in pairs]) for name, pairs in found.items()}
         title = f"{len(cases)} held-out pictures, damaged as in training"
-        lines = tuple((name, f"{values.mean():.2f}") for name, values in found.items())
-        return Assessment(title, ("", "PSNR, dB"), lines, verdict(found, seed))
+        lines = tuple((name, f"{noise[name].mean():.2f}", f"{alike[name]:.3f}") for name in found)
+        return Assessment(title, ("", "PSNR, dB", "SSIM"), lines, verdict(noise, seed))
 
     def exhibits(self, source: Source, seed: int) -> Sequence[Exhibit]:
         if self.task.clean:
@@ -207,27 +208,6 @@ class PictureNoise(Domain):
         held = self._taken(source, self.task.facts_["channels"])
         for number, picture in enumerate(held.pictures[:SHOWN]):
             part = pictures.middle(picture)
-            noisy = pictures.scaled(part, np.ones(part.shape[:2], bool), self._ends())
+            noisy = pictures.scaled(part, np.ones(part.shape[:2], bool), self._ends(held))
             back, names = self.said(noisy), ("as it is", "restored", "what was taken out")
             yield Strip(f"picture {number}", (noisy, back, 0.5 + noisy - back), names)
-
-
-def _gaussian(picture: ndarray) -> ndarray:
-    """The best of three widths for the noise that is estimated: wider where there is more."""
-    from scipy.ndimage import gaussian_filter
-
-    width = float(np.clip(8 * noise_std(picture), 0.3, 2.0))
-    return np.asarray(gaussian_filter(picture, (width, width, 0)))
-
-
-def _median(picture: ndarray) -> ndarray:
-    from scipy.ndimage import median_filter
-
-    return np.asarray(median_filter(picture, (3, 3, 1)))
-
-
-RIVALS: Mapping[str, Filter] = {
-    "nothing done": lambda seen: seen,
-    "Gaussian filter": _gaussian,
-    "median filter": _median,
-}

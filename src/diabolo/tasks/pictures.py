@@ -25,6 +25,8 @@ AT_ONCE = 1 << 18
 """Pixels that go through a network at once."""
 ALPHA = 4
 """Channels of a picture whose last one is transparency."""
+MOST_OF_UNIT = 4.0
+"""Floats up to here are values in [0, 1] in noise, not grey levels of 0 to 255."""
 
 
 @dataclass
@@ -148,6 +150,26 @@ def range_of(held: Pictures) -> tuple[float, float]:
     if not np.isfinite([low, high]).all():
         raise DataError("these pictures hold infinite values.")
     return (0.0, 1.0) if low >= 0 and high <= 1 else (low, max(high, low + 1e-6))
+
+
+def ends_for(held: Pictures, learnt: tuple[float, float]) -> tuple[float, float]:
+    """What 0 and 1 stand for in pictures given to a model that learnt others: bytes and floats in [0, 1] mean the same.
+
+    Raises `DataError` for floats far outside of what was learnt.
+    """
+    means = [float(picture.mean()) for picture in held.pictures]
+    if held.dtype == np.uint8:
+        return (0.0, 255.0) if learnt == (0.0, 1.0) else learnt
+    if learnt == (0.0, 255.0) and max(float(picture.max()) for picture in held.pictures) <= MOST_OF_UNIT:
+        return 0.0, 1.0
+    span = learnt[1] - learnt[0]
+    far = [number for number, mean in enumerate(means) if not learnt[0] - span <= mean <= learnt[1] + span]
+    if far:
+        raise DataError(
+            f"picture {far[0]} has values about {means[far[0]]:g}, the model learnt from {learnt[0]:g} to "
+            f"{learnt[1]:g}; scale them as those were (255 grey levels: give uint8)."
+        )
+    return learnt
 
 
 def scaled(picture: ndarray, known: ndarray, ends: tuple[float, float]) -> ndarray:
