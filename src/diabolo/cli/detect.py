@@ -31,7 +31,10 @@ AgainstOpt = Annotated[
     typer.Option("--against", help="Has DATA drifted from this file? Any model will do; nothing needs to be written."),
 ]
 StepsOpt = Annotated[
-    bool, typer.Option("--steps", help="Of series, sounds, videos: a line for every step or frame, in place of every window.")
+    bool,
+    typer.Option(
+        "--steps", help="Of series, sounds, videos: a line for every step or frame, in place of every window."
+    ),
 ]
 MapsOpt = Annotated[
     Path | None,

@@ -14,13 +14,11 @@ from scipy.sparse import issparse
 from sklearn.base import OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ..core import Windowed, register
+from ..core import register
 from ..core.errors import UsageError, out_of_range, unknown
 from ..data import Source, Stored, TableProcessor, align, is_frame, kind_of, processor_for
 from ..data import open as open_source
 from ..estimators.base import BaseAutoencoder
-from ..estimators.composed import Autoencoder
-from ..estimators.denoising import DenoisingAutoencoder
 from ..estimators.rows import bare, read_rows
 from ..train import Trainer
 from . import conformal

@@ -1,4 +1,4 @@
-"""All that one fold of a detector says of a row: of it as a whole, and of its places where it is a picture or a clip."""
+"""All that one fold of a detector says of a row: of it as a whole, and of the places of a picture or a clip."""
 
 from __future__ import annotations
 
@@ -86,7 +86,9 @@ class Panel:
     def view(self, X: Any) -> tuple[Places, View]:
         """The places, and pictures or clips as they look at them. Raises `UsageError` for other rows."""
         if self.places is None:
-            raise UsageError("only pictures (uint8, or files) and clips have maps; series and sounds have steps: judged_steps.")
+            raise UsageError(
+                "only pictures (uint8, or files) and clips have maps; series and sounds have steps: judged_steps."
+            )
         return self.places, View(self.model.processor_, X, self.places.grid)
 
 

@@ -26,7 +26,7 @@ LEVELS = ("both", "pixels", "features")
 LOCAL = ("image", "video")
 """Kinds of rows that are looked at place by place."""
 PATCHES, PICTURES, REFERENCE, STEPS, BATCH = 20_000, 1500, 5000, 800, 256
-"""Most patches learnt from, pictures they and the usual residuals come from, pictures neighbours are looked for among."""
+"""Most patches learnt from; pictures that they and usual residuals come from, that neighbours are looked for among."""
 PEAKS = 200
 """Pictures held out that say how strange the strangest pixel of a normal one is."""
 LAYOUT, CELL, SOFT, STEADY, FEW = 7, 3, 0.6, 0.5, 10
@@ -43,12 +43,13 @@ class Places:
                                         │
                               contrast ─┴─▶ 3 x 3 codes ──▶ autoencoder ──▶ codes̃    features: residual of a code
                                         │
-                                        └─▶ mean over 7 x 7 cells                    layout: distance to the k-th nearest
+                                        └─▶ mean over 7 x 7 cells                    layout: distance to the k-th
 
     The encoder slides over the picture, as a convolution does, and has seen nothing but the user's own normal pictures.
     Its codes are turned so that distances between them are distances between the patches they stand for, counted from
-    that of black, and brought to a common contrast, f / (|f| + c). Of clips a patch holds changes between frames, too. A residual is told in
-    standard deviations of those of the training pictures at the same place (half of the spread is that of all places).
+    that of black, and brought to a common contrast, f / (|f| + c). Of clips a patch holds changes between frames, too.
+    A residual is told in standard deviations of those of the training pictures at the same place (half of the spread is
+    that of all places).
 
     Reference: Bergmann, Fauser, Sattlegger & Steger (2020), "Uninformed students" (features are reconstructed rather
     than pixels); Coates, Lee & Ng (2011), "An analysis of single-layer networks in unsupervised feature learning"
@@ -188,10 +189,10 @@ class Places:
         if self.level != "features":
             found["pixels"] = functional.avg_pool2d(away[:, None], 3, 1, 1, count_include_pad=False)[:, 0].sqrt()
         if self.level != "pixels":
-            context = self._context(features)
-            back = self.models["features"].reconstruct(context.flatten(0, 2).numpy())
-            lacks = (torch.from_numpy(back) - context.flatten(0, 2)).square().mean(1)
-            found["features"] = lacks.sqrt().reshape(context.shape[:3])
+            context = self._context(features).flatten(0, 2)
+            back = self.models["features"].reconstruct(context.numpy())
+            lacks = (torch.from_numpy(back) - context).square().mean(1)
+            found["features"] = lacks.sqrt().reshape(features.shape[:3])
         return found
 
     def _scaled(self, found: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -245,7 +246,9 @@ class View:
 
     def __post_init__(self) -> None:
         moves = isinstance(self.processor, VideoProcessor)
-        self._clips = [torch.from_numpy(np.ascontiguousarray(f)) for f in self.processor.seen(self.rows)] if moves else []
+        self._clips = (
+            [torch.from_numpy(np.ascontiguousarray(f)) for f in self.processor.seen(self.rows)] if moves else []
+        )
         self._pictures = torch.empty(0) if moves else self.processor.encode(self.rows)["x"]
         self.lengths = [len(clip) for clip in self._clips] if moves else [len(self._pictures)]
         self.count = sum(self.lengths)
@@ -269,7 +272,11 @@ class View:
         begin = 0
         for clip in self._clips:
             grey = torch.cat([self.grid.shrunk(greys(part))[:, 0] for part in clip.split(256)])
-            own = np.arange(len(clip)) if places is None else places[(places >= begin) & (places < begin + len(clip))] - begin
+            own = (
+                np.arange(len(clip))
+                if places is None
+                else places[(places >= begin) & (places < begin + len(clip))] - begin
+            )
             for part in portions(len(own), self.grid.together(5)):
                 yield changes(grey, arrays["usual"], torch.from_numpy(own[part]))
             begin += len(clip)
