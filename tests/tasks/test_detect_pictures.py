@@ -18,7 +18,7 @@ from diabolo.tasks.defects import pasted
 from diabolo.tasks.evidence import blurred
 from diabolo.tasks.maps import judged_frames, overlay, overlays, strangest_places
 from diabolo.tasks.panel import PLACES, together
-from diabolo.tasks.patches import Grid, changes
+from diabolo.tasks.patches import Grid, motion
 from diabolo.tasks.windows import judged_steps
 
 HEIGHT, WIDTH = 40, 48
@@ -206,11 +206,16 @@ def test_patches_put_together_are_the_picture(size: tuple[int, int], moving: boo
     assert grid.full(grid.back(cut)).shape == (2, *size)
 
 
-def test_changes_are_those_around_a_frame() -> None:
-    ramp = torch.arange(8.0).square()[:, None, None].expand(8, 2, 2)
-    found = changes(ramp, torch.ones(2, 2), torch.tensor([0, 4, 7]))[:, :, 0, 0]
-    assert found.tolist() == [[1, 3, 5, 7, -1], [5, 7, 9, 11, 15], [7, 9, 11, 13, 48]]
-    assert not changes(ramp[:1], ramp[0], torch.tensor([0])).any()
+@pytest.mark.parametrize("contrast", [0.8, 1.6])
+def test_motion_is_in_pixels_a_frame_whatever_the_contrast_of_edges(contrast: float) -> None:
+    y, x = torch.meshgrid(torch.arange(40.0), torch.arange(48.0), indexing="ij")
+    frames = torch.stack([torch.sin((x - 0.8 * t) / 3) + torch.cos((y + 0.4 * t) / 3) for t in range(6)])
+    grey = 0.5 + contrast / 4 * frames
+    found = motion(grey, grey[2], torch.arange(6), seen=2.0)[..., 8:-8, 8:-8]
+    assert found[:, 0].mean() == pytest.approx(0.8, rel=0.1) and found[:, 1].mean() == pytest.approx(-0.4, rel=0.1)
+    torch.testing.assert_close(found[:, 2], 2 * (grey - grey[2])[:, 8:-8, 8:-8])
+    torch.testing.assert_close(found[0, :2], found[1, :2])  # at the end of a clip as beside it
+    assert not motion(grey[:1], grey[0], torch.tensor([0])).any()
 
 
 def test_places_count_where_they_are_far_stranger() -> None:
