@@ -4,7 +4,7 @@
 
 Fitted to the 16 training clips (80 x 120, a third of the published size), judged on all 2,010 frames of the 12 test
 clips: AUROC of frames, pooled over clips with the scores as they are and after bringing those of each clip to [0, 1];
-AUROC of pixels against the masks. Settings are the detector's defaults. They were chosen on training clips alone: fitted
+AUROC of pixels against the masks. Settings are the defaults, which were chosen on training clips alone: fitted
 to clips 1 to 11; clips 14 to 16 were judged with the people of one lane of another clip laid over them, at their own
 speed and, in frames to be found, at twice that. A first version (patches of changes between frames, residuals only)
 had been chosen on people pasted in and moved; its figures on the test clips were seen before this one was made, and
