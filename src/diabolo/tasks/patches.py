@@ -163,7 +163,8 @@ def motion(
 def soft(pictures: Float[Tensor, "n c H W"], side: int, times: int = 1) -> Float[Tensor, "n c H W"]:
     """Means over squares of ``side`` pixels, so many times one after the other."""
     for _ in range(times):
-        pictures = functional.avg_pool2d(pictures, side, 1, side // 2, count_include_pad=False)
+        for window, around in (((side, 1), (side // 2, 0)), ((1, side), (0, side // 2))):
+            pictures = functional.avg_pool2d(pictures, window, 1, around, count_include_pad=False)
     return pictures
 
 

@@ -287,8 +287,8 @@ class View:
         begin = 0
         for clip in self._clips:
             grey = torch.cat([self.grid.shrunk(greys(part), self.grid.fine)[:, 0] for part in clip.split(256)])
-            inside = (places >= begin) & (places < begin + len(clip)) if places is not None else None
-            own = np.arange(len(clip)) if inside is None else places[inside] - begin
+            own = np.arange(begin, begin + len(clip)) if places is None else places
+            own = own[(own >= begin) & (own < begin + len(clip))] - begin
             for part in portions(len(own), self.grid.together(3 * 4)):
                 moving = motion(grey, arrays["usual"], torch.from_numpy(own[part]))
                 yield self.grid.shrunk(moving, self.grid.shrink // self.grid.fine)
