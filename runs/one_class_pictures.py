@@ -1,4 +1,4 @@
-"""One class of pictures is normal: the detector beside PCA residual and k-NN, MNIST and Fashion-MNIST, ten classes each.
+"""One class of pictures is normal: the detector beside PCA residual and k-NN on MNIST and Fashion-MNIST.
 
     python -m runs.one_class_pictures --data DIR [--seeds 1] [--sets mnist,fashion_mnist] [--classes 0,1,2]
 
@@ -83,7 +83,10 @@ def main() -> None:
     for name in args.sets.split(","):
         folder, seeds = Path(args.data) / name, range(args.seed, args.seed + args.seeds)
         found = {
-            method: [[measured(name, method, d, s, args.rows, folder) for d in digits] for s in (seeds if method == "ours" else [0])]
+            method: [
+                [measured(name, method, digit, seed, args.rows, folder) for digit in digits]
+                for seed in (seeds if method == "ours" else [0])
+            ]
             for method in METHODS
         }  # fmt: skip
         head(f"{name}: AUROC x 100, one class normal")
@@ -96,7 +99,12 @@ def main() -> None:
         row(f"mean ({spread(means['ours'].tolist())}), PCA-32 beside it", float(means["ours"].mean()),
             float(means["PCA"][0]), BARS.get(name, ""), ratio=lead)  # fmt: skip
         row("mean, 5-NN beside it", float(means["ours"].mean()), float(means["5-NN"][0]))
-        row("seconds a class", float(np.mean([c["seconds"] for line in found["ours"] for c in line])), None, "ours <= 15")
+        row(
+            "seconds a class",
+            float(np.mean([c["seconds"] for line in found["ours"] for c in line])),
+            None,
+            "ours <= 15",
+        )
         print("the ratio of the mean is the lead over PCA, in points")
 
 

@@ -31,6 +31,7 @@ COMMANDS = {
     "inpaint": f"MODEL DATA --out -o --mask --missing-value {DATA} --force",
     "segment": f"MODEL DATA --out -o {DATA} --force",
     "detect": f"MODEL DATA --out -o --alpha --contamination --steps --clips --maps --against {DATA} --json --force",
+    "detect": f"MODEL DATA --out -o --alpha --contamination --steps --maps --against {DATA} --json --force",
     "cluster": f"MODEL DATA --out -o {DATA} --force",
     "sample": "MODEL N --out -o --class --where --quality --seed --force",
     "augment": f"MODEL DATA --out -o --strategy --how --seed {DATA} --force",

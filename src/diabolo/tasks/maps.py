@@ -67,7 +67,9 @@ def maps(detector: AutoencoderDetector, X: Any) -> Any:
     return made
 
 
-def judged_frames(detector: AutoencoderDetector, X: Any, below: float | None = None, *, per_clip: bool = False) -> ndarray:
+def judged_frames(
+    detector: AutoencoderDetector, X: Any, below: float | None = None, *, per_clip: bool = False
+) -> ndarray:
     """How strange every frame of clips is to a detector: an object array of `Series`, ``score`` and ``anomaly``.
 
         frames ──strangest place──▶ mean over 5 frames ──▶ -log of the share of frames held out that are so strange
@@ -100,7 +102,9 @@ def judged_frames(detector: AutoencoderDetector, X: Any, below: float | None = N
     scores = np.logaddexp.reduce(logs, 0) - math.log(len(logs))
     strange = scores < (detector.offset_ if below is None else below)
     rows = np.split(np.stack([-scores, strange], 1), np.cumsum(lengths)[:-1])
-    return objects(_of_clip(np.repeat(row, every, 0)[: len(clip)], per_clip) for row, clip in zip(rows, bare(X), strict=True))
+    return objects(
+        _of_clip(np.repeat(row, every, 0)[: len(clip)], per_clip) for row, clip in zip(rows, bare(X), strict=True)
+    )
 
 
 def _of_clip(values: ndarray, per_clip: bool) -> Series:
@@ -111,7 +115,7 @@ def _of_clip(values: ndarray, per_clip: bool) -> Series:
 
 
 def strangest_places(detector: AutoencoderDetector, X: Any, index: ndarray) -> ndarray:
-    """Where the pictures, or windows of clips, at ``index`` are strangest, and how strange, as texts (len(index), 1)."""
+    """Where the pictures, or windows of clips, at ``index`` are strangest, in words: (len(index), 1)."""
     rows, processor = bare(X), detector.processor_
     if processor.part_name != "video":  # type: ignore[attr-defined]
         told = [where(heat) for part in _portions(rows[index]) for heat in maps(detector, part)]
@@ -180,7 +184,8 @@ def _of_pictures(detector: AutoencoderDetector, source: Source) -> list[Exhibit]
 
 
 def _of_clips(detector: AutoencoderDetector, source: Source) -> list[Exhibit]:
-    found, names = judged_frames(detector, source), _names(source)
+    found: Any = judged_frames(detector, source)
+    names = _names(source)
     order = sorted(range(len(found)), key=lambda at: -float(found[at].values[:, 0].max()))
     strips = []
     for at in order[:SHOWN]:

@@ -1,4 +1,4 @@
-"""All that one fold of a detector says of a row: of it as a whole, and of its places where it is a picture or a clip."""
+"""All that one fold of a detector says of a row: of it as a whole, and of the places of a picture or a clip."""
 
 from __future__ import annotations
 

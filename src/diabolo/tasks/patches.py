@@ -15,10 +15,11 @@ from torch.nn import functional
 SMALLEST, SIDE = 4, 8
 FINE = 40
 """Pictures of shorter sides are looked at every second pixel, others every fourth."""
-MOST_STILL, MOST_MOVING = 192, 64
+MOST_STILL, MOST_MOVING = 192, 60
 """Pixels of the shorter side of a picture, of a frame, after it was shrunk."""
-LAGS = (-2, -1, 0, 1)
-"""Of a frame: from which frame to the next a change is taken."""
+WINDOW, FLAT, SEEN = 9, 1.2e-4, 0.3
+"""Pixels a side that move together; squared change from pixel to pixel that counts as none; what a frame's difference
+from the usual one weighs beside a speed of a pixel a frame."""
 VALUES = 2**24
 """Values of patches that are held at a time."""
 
@@ -47,7 +48,9 @@ class Grid:
     def of(cls, size: tuple[int, int], *, moving: bool) -> Grid:
         """Patches of a quarter of the picture, at most 8 pixels after it was shrunk."""
         short = min(size)
-        shrink = max(1, math.ceil(short / (MOST_MOVING if moving else MOST_STILL)))
+        shrink = max(1, math.ceil(short / MOST_STILL))
+        if moving and short > MOST_MOVING:  # motion is measured on frames twice as fine
+            shrink = 2 * math.ceil(short / (2 * MOST_MOVING))
         small = math.ceil(short / shrink)
         side = min(small, max(SMALLEST, min(SIDE, round(small / 4))))
         return cls((int(size[0]), int(size[1])), shrink, side, min(side, 4 if moving or small > FINE else 2))
@@ -66,11 +69,15 @@ class Grid:
         """Plain values, for JSON."""
         return asdict(self)
 
-    def shrunk(self, pictures: Float[Tensor, "n c H W"]) -> Float[Tensor, "n c h w"]:
-        """Pictures averaged over squares of ``shrink`` pixels."""
-        if self.shrink == 1:
-            return pictures
-        return functional.avg_pool2d(pictures, self.shrink, ceil_mode=True, count_include_pad=False)
+    @property
+    def fine(self) -> int:
+        """How many times smaller frames are when their motion is measured."""
+        return max(1, self.shrink // 2)
+
+    def shrunk(self, pictures: Float[Tensor, "n c H W"], times: int | None = None) -> Float[Tensor, "n c h w"]:
+        """Pictures averaged over squares of ``shrink`` pixels, or of so many."""
+        side = self.shrink if times is None else times
+        return pictures if side == 1 else functional.avg_pool2d(pictures, side, ceil_mode=True, count_include_pad=False)
 
     @property
     def _around(self) -> tuple[int, int, int, int]:
@@ -123,16 +130,42 @@ def greys(frames: Tensor) -> Float[Tensor, "t 1 H W"]:
     return (grey.mean(-1) if frames.ndim == 4 else grey)[:, None]
 
 
-def changes(grey: Float[Tensor, "t h w"], usual: Float[Tensor, "h w"], own: Tensor) -> Float[Tensor, "n c h w"]:
-    """Some frames of a clip: four changes from one frame to the next around each, and what it is off the usual.
+def motion(
+    grey: Float[Tensor, "t H W"], usual: Float[Tensor, "H W"], own: Tensor, seen: float = SEEN
+) -> Float[Tensor, "n c H W"]:
+    """Some frames of a clip as how fast what is seen moves, across and down, and how much it is off the usual frame.
 
-    At the ends of a clip the changes are those of its first or last five frames.
+        [Σ Ix²  Σ IxIy] [u]     [Σ Ix It]        sums over windows of 9 x 9, each square with a little added, so that
+        [Σ IxIy  Σ Iy²] [v] = - [Σ Iy It]        what has no edges does not move
+
+    Speeds are in pixels a frame, whatever the contrast. At the ends of a clip the changes are those of its first or
+    last three frames.
+
+    Reference: Lucas & Kanade (1981), "An iterative image registration technique", eq. 5; Simoncelli, Adelson & Heeger
+    (1991), "Probability distributions of optical flow" (what is added).
     """
     last = len(grey) - 1
-    centre = own.clamp(min=min(2, last), max=max(last - 2, 0))
-    after, before = ([(centre + lag + step).clamp(0, last) for lag in LAGS] for step in (1, 0))
-    moved = [grey[a] - grey[b] for a, b in zip(after, before, strict=True)]
-    return torch.stack([*moved, grey[own] - usual], 1)
+    centre = own.clamp(min=min(1, last), max=max(last - 1, 0))
+    before, here, after = (soft(grey[(centre + step).clamp(0, last)][:, None], 3, 2) for step in (-1, 0, 1))
+    along = functional.pad(here, (1, 1, 1, 1), mode="replicate")
+    across, down = (
+        (along[..., 1:-1, 2:] - along[..., 1:-1, :-2]) / 2,
+        (along[..., 2:, 1:-1] - along[..., :-2, 1:-1]) / 2,
+    )
+    change = (after - before) / 2
+    xx, yy = soft(across.square(), WINDOW) + FLAT, soft(down.square(), WINDOW) + FLAT
+    xy, xt, yt = (soft(a * b, WINDOW) for a, b in ((across, down), (across, change), (down, change)))
+    scale = xx * yy - xy.square()
+    speeds = [(xy * yt - yy * xt) / scale, (xy * xt - xx * yt) / scale]
+    return torch.cat([*speeds, seen * (grey[own] - usual)[:, None]], 1)
+
+
+def soft(pictures: Float[Tensor, "n c H W"], side: int, times: int = 1) -> Float[Tensor, "n c H W"]:
+    """Means over squares of ``side`` pixels, so many times one after the other."""
+    for _ in range(times):
+        for window, around in (((side, 1), (side // 2, 0)), ((1, side), (0, side // 2))):
+            pictures = functional.avg_pool2d(pictures, window, 1, around, count_include_pad=False)
+    return pictures
 
 
 def portions(count: int, size: int) -> Iterator[slice]:

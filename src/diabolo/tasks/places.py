@@ -20,15 +20,15 @@ from ..estimators.denoising import DenoisingAutoencoder
 from ..estimators.rows import bare
 from ..train import Trainer
 from .neighbours import nearest
-from .patches import Grid, changes, greys, portions, stills
+from .patches import Grid, greys, motion, portions, stills
 
 LEVELS = ("both", "pixels", "features")
 LOCAL = ("image", "video")
 """Kinds of rows that are looked at place by place."""
 PATCHES, PICTURES, REFERENCE, STEPS, BATCH = 20_000, 1500, 5000, 800, 256
-"""Most patches learnt from, pictures they and the usual residuals come from, pictures neighbours are looked for among."""
-PEAKS = 200
-"""Pictures held out that say how strange the strangest pixel of a normal one is."""
+"""Most patches learnt from; pictures that they and usual residuals come from, that neighbours are looked for among."""
+PEAKS, MEMORY = 200, 4000
+"""Pictures held out that say how strange the strangest pixel of a normal one is; features of clips remembered."""
 LAYOUT, CELL, SOFT, STEADY, FEW = 7, 3, 0.6, 0.5, 10
 """Cells a side of a layout; of a context; softness of the contrast; share of the spread that all places have in common;
 pictures that what is known of all places is worth."""
@@ -43,16 +43,20 @@ class Places:
                                         │
                               contrast ─┴─▶ 3 x 3 codes ──▶ autoencoder ──▶ codes̃    features: residual of a code
                                         │
-                                        └─▶ mean over 7 x 7 cells                    layout: distance to the k-th nearest
+                                        └─▶ mean over 7 x 7 cells                    layout: distance to the k-th
 
     The encoder slides over the picture, as a convolution does, and has seen nothing but the user's own normal pictures.
     Its codes are turned so that distances between them are distances between the patches they stand for, counted from
-    that of black, and brought to a common contrast, f / (|f| + c). Of clips a patch holds changes between frames, too. A residual is told in
-    standard deviations of those of the training pictures at the same place (half of the spread is that of all places).
+    that of black, and brought to a common contrast, f / (|f| + c). A residual is told in standard deviations of those
+    of the training pictures at the same place (half of the spread is that of all places).
+
+    Of clips a patch holds how fast what is seen moves (`patches.motion`), features keep their size, for it is the
+    speed, and what comes back of them is the nearest of those remembered: an autoencoder goes on in a straight line,
+    and gives back a speed that it has never seen.
 
     Reference: Bergmann, Fauser, Sattlegger & Steger (2020), "Uninformed students" (features are reconstructed rather
     than pixels); Coates, Lee & Ng (2011), "An analysis of single-layer networks in unsupervised feature learning"
-    (encoders of patches, pooled); Roth et al. (2022), "Towards total recall in industrial anomaly detection".
+    (encoders of patches, pooled); Gong et al. (2019), "Memorizing normality to detect anomaly" (memory).
     """
 
     models: dict[str, BaseAutoencoder]
@@ -115,9 +119,13 @@ class Places:
             return
         share, drawn = max(1, PATCHES // len(some)), []
         for small in view.at(some, self.arrays):
-            context = self._context(self._looked(small)[1]).flatten(0, 2)
+            features = self._looked(small)[1]
+            context = (features if "usual" in self.arrays else self._context(features)).flatten(0, 2)
             drawn.append(context[random.permutation(len(context))[: share * len(small)]])
         values = torch.cat(drawn)
+        if "usual" in self.arrays:
+            self.arrays["memory"] = values[torch.from_numpy(random.permutation(len(values))[:MEMORY])]
+            return
         size = self.models["patches"].n_components_
         self.models["features"] = fit("features", _small(size, 4 * size, 0.05, trainer, values), values.numpy())
 
@@ -165,7 +173,8 @@ class Places:
         found = torch.from_numpy(model._apply(values.numpy(), both))
         away = (found[:, size:] - values).square().reshape(cut.shape)
         features = (found[:, :size] - self.arrays["origin"]) @ self.arrays["metric"]
-        features = features / (features.square().sum(1, keepdim=True).sqrt() + self.arrays["contrast"])
+        if "usual" not in self.arrays:
+            features = features / (features.square().sum(1, keepdim=True).sqrt() + self.arrays["contrast"])
         return self.grid.back(away), features.reshape(len(small), *self.grid.shape, -1)
 
     def _context(self, features: Float[Tensor, "n h w d"]) -> Float[Tensor, "n h w e"]:
@@ -188,11 +197,16 @@ class Places:
         if self.level != "features":
             found["pixels"] = functional.avg_pool2d(away[:, None], 3, 1, 1, count_include_pad=False)[:, 0].sqrt()
         if self.level != "pixels":
-            context = self._context(features)
-            back = self.models["features"].reconstruct(context.flatten(0, 2).numpy())
-            lacks = (torch.from_numpy(back) - context.flatten(0, 2)).square().mean(1)
-            found["features"] = lacks.sqrt().reshape(context.shape[:3])
+            found["features"] = self._lacking(features).reshape(features.shape[:3])
         return found
+
+    def _lacking(self, features: Tensor) -> Tensor:
+        """How far features are from what comes back: from their autoencoder; of clips, from memory."""
+        if "memory" in self.arrays:
+            return nearest(features.flatten(0, 2), self.arrays["memory"], self.k)[0][:, -1]
+        context = self._context(features).flatten(0, 2)
+        back = torch.from_numpy(self.models["features"].reconstruct(context.numpy()))
+        return (back - context).square().mean(1).sqrt()
 
     def _scaled(self, found: dict[str, Tensor]) -> dict[str, Tensor]:
         return {n: (v - self.arrays[f"{n}.mean"]) / self.arrays[f"{n}.scale"] for n, v in found.items()}
@@ -245,7 +259,9 @@ class View:
 
     def __post_init__(self) -> None:
         moves = isinstance(self.processor, VideoProcessor)
-        self._clips = [torch.from_numpy(np.ascontiguousarray(f)) for f in self.processor.seen(self.rows)] if moves else []
+        self._clips = (
+            [torch.from_numpy(np.ascontiguousarray(f)) for f in self.processor.seen(self.rows)] if moves else []
+        )
         self._pictures = torch.empty(0) if moves else self.processor.encode(self.rows)["x"]
         self.lengths = [len(clip) for clip in self._clips] if moves else [len(self._pictures)]
         self.count = sum(self.lengths)
@@ -254,7 +270,9 @@ class View:
         """The usual frame."""
         total: Any = 0.0
         for clip in self._clips:
-            total = total + sum(self.grid.shrunk(greys(part)).double().sum(0)[0] for part in clip.split(256))
+            total = total + sum(
+                self.grid.shrunk(greys(part), self.grid.fine).double().sum(0)[0] for part in clip.split(256)
+            )
         found: Tensor = (total / self.count).float()
         return found
 
@@ -268,10 +286,12 @@ class View:
             return
         begin = 0
         for clip in self._clips:
-            grey = torch.cat([self.grid.shrunk(greys(part))[:, 0] for part in clip.split(256)])
-            own = np.arange(len(clip)) if places is None else places[(places >= begin) & (places < begin + len(clip))] - begin
-            for part in portions(len(own), self.grid.together(5)):
-                yield changes(grey, arrays["usual"], torch.from_numpy(own[part]))
+            grey = torch.cat([self.grid.shrunk(greys(part), self.grid.fine)[:, 0] for part in clip.split(256)])
+            own = np.arange(begin, begin + len(clip)) if places is None else places
+            own = own[(own >= begin) & (own < begin + len(clip))] - begin
+            for part in portions(len(own), self.grid.together(3 * 4)):
+                moving = motion(grey, arrays["usual"], torch.from_numpy(own[part]))
+                yield self.grid.shrunk(moving, self.grid.shrink // self.grid.fine)
             begin += len(clip)
 
 
