@@ -83,7 +83,9 @@ def one_set(name: str, args: argparse.Namespace) -> None:
     for seed in range(args.seed, args.seed + args.seeds):
         measure = partial(judged, real=test, features=features, seed=seed)
         for what, draw in RIVALS.items():
-            found.setdefault(what, []).append(kept(args, f"{name}-{what}-{seed}", partial(drawn, draw, train, seed, measure)))
+            found.setdefault(what, []).append(
+                kept(args, f"{name}-{what}-{seed}", partial(drawn, draw, train, seed, measure))
+            )
         for variant in args.only:
             make = partial(trained, variant, train, test, seed, args, measure, name)
             for prior, values in kept(args, f"{name}-{variant}-{seed}", make).items():

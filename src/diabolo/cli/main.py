@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import apply, augment, cluster, demo, detect, fit, impute, select, show
+from . import apply, augment, cluster, demo, detect, fit, impute, interpolate, select, show
 from .options import guarded
 
 app = typer.Typer(
@@ -45,6 +45,7 @@ app.command("detect")(guarded(detect.detect))
 app.command("cluster")(guarded(cluster.cluster))
 app.command("impute")(guarded(impute.impute))
 app.command("sample")(guarded(apply.sample))
+app.command("interpolate")(guarded(interpolate.interpolate))
 app.command("augment")(guarded(augment.augment))
 app.command("select")(guarded(select.select))
 app.command("info")(guarded(show.info))

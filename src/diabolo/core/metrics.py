@@ -114,7 +114,10 @@ def frechet_distance(a: Float[ndarray, "n d"], b: Float[ndarray, "m d"]) -> floa
 
 
 def frechet_of_gaussians(
-    mean: Float[ndarray, " d"], cov: Float[ndarray, "d d"], other: Float[ndarray, " d"], other_cov: Float[ndarray, "d d"]
+    mean: Float[ndarray, " d"],
+    cov: Float[ndarray, "d d"],
+    other: Float[ndarray, " d"],
+    other_cov: Float[ndarray, "d d"],
 ) -> float:
     """The same of two Gaussians by their means and covariances.
 

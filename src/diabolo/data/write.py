@@ -153,12 +153,13 @@ def _with_keys(frame: Any, keys: Any) -> Any:
 
 def _pictures(path: Path, rows: Any, keys: Any) -> None:
     pillow = require("PIL.Image", "image", "writing pictures")
-    pictures = _as_bytes(np.asarray(rows))
+    pictures = as_bytes(np.asarray(rows))
     names = file_names(len(pictures), keys, ".png")
     write_folder(path, names, lambda file, place: pillow.fromarray(pictures[place]).save(file, format="PNG"))
 
 
-def _as_bytes(pictures: np.ndarray) -> np.ndarray:
+def as_bytes(pictures: np.ndarray) -> np.ndarray:
+    """Pictures as they are written: uint8 (N, H, W) or (N, H, W, 3 or 4); floats are spread over 0 to 255."""
     if pictures.ndim == 4 and pictures.shape[3] == 1:
         pictures = pictures[..., 0]
     if pictures.ndim not in (3, 4) or (pictures.ndim == 4 and pictures.shape[3] not in (3, 4)) or not len(pictures):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -21,6 +22,7 @@ from ..train import Trainer
 from .base import Assessment, TaskModel
 from .cells import Cells, as_input, as_rows, joined
 from .classes import Classes
+from .exhibit import Exhibit
 from .latent_draws import around, between, from_generator, told
 from .oversample import wanted
 
@@ -264,10 +266,17 @@ class AutoencoderSampler(TaskModel):
         return self.fit(X, y).resample(X, y)
 
     def assess(self, learn: Source, held: Source, *, seed: int = 0) -> Assessment | None:
-        """A random forest taught by the rows with and without what was made, on rows it has not seen."""
+        """A random forest taught by the rows with and without what was made, on rows it has not seen; of pictures
+        warped ones beside them."""
         from .verdict import held_out
 
         return held_out(self, learn, held, seed=seed)
+
+    def exhibits(self, source: Source, *, seed: int = 0) -> Sequence[Exhibit]:
+        """Of pictures: each rare class, real and made."""
+        from .show_made import of_sampler
+
+        return of_sampler(self, source, seed=seed)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -23,7 +23,7 @@ UNITS, EPOCHS, SEED = 128, 20, 2017
 
 @dataclass(frozen=True)
 class Features:
-    """``of(rows (N, F)) -> (N, D)``, and a name that says what they are; ``accuracy``: of the classifier they are of."""
+    """``of(rows (N, F)) -> (N, D)``, and a name that says what they are; ``accuracy``: of their classifier."""
 
     name: str
     of: Callable[[ndarray], ndarray]

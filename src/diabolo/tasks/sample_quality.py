@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,9 @@ from numpy import ndarray
 
 from ..core.errors import DataError, out_of_range
 from ..core.metrics import Interval, frechet_of_gaussians
+from ..data import Source
 from .base import Assessment
-from .features import Features
+from .features import Features, suited
 
 MOST, LEAST = 5000, 10
 """Rows of each side that are looked at, at most and at least."""
@@ -21,6 +22,7 @@ BLOCK = 1024
 NEIGHBOURS = 3
 DRAWS, LEVEL = 50, 0.95
 MEASURES = ("frechet", "kernel", "precision", "recall")
+VALUES = "values"
 GAP = 0.1
 """Precision or recall that lies so far below what real rows reach is spoken of."""
 
@@ -172,7 +174,9 @@ def _pairs(a: ndarray, b: ndarray, wa: ndarray, wb: ndarray, apart: bool) -> nda
     return found
 
 
-def precision_recall(real: Float[ndarray, "n d"], made: Float[ndarray, "m d"], k: int = NEIGHBOURS) -> tuple[float, float]:
+def precision_recall(
+    real: Float[ndarray, "n d"], made: Float[ndarray, "m d"], k: int = NEIGHBOURS
+) -> tuple[float, float]:
     """Share of made rows among the real ones, and of real rows among the made ones.
 
     A row is among others where it lies within the distance of one of them to its own k-th nearest.
@@ -234,9 +238,25 @@ def _verdict(found: Mapping[str, Interval], floor: Mapping[str, Interval]) -> st
     return f"{said}; about as lifelike and varied as real rows"
 
 
-def compared_samples(
-    real: ndarray, made: Mapping[str, ndarray], features: Features, *, seed: int = 0
-) -> Assessment:
+def judged_samples(model: Any, source: Source, made: Any, *, seed: int = 0) -> Assessment:
+    """The quality of a model's samples beside draws of a Gaussian and real rows, as a table.
+
+    source : real rows that the model did not learn from, classes as its target where there are any; half of them teach
+        the features, half are compared. made : rows as `sample` gives them.
+    """
+    rows, what = vectors(model, source.rows)
+    new, _ = vectors(model, made)
+    order = np.random.default_rng(seed).permutation(len(rows))
+    teach, test = np.sort(order[: len(order) // 2]), np.sort(order[len(order) // 2 :])
+    y = source.target if source.target is not None and len(source.target) == len(rows) else None
+    features = suited(rows[teach], None if y is None else np.asarray(y)[teach], seed=seed)
+    if what != VALUES:
+        features = replace(features, name=f"{features.name} of {what}")
+    found = {"these rows": new, "a Gaussian of the values": gaussian_rows(rows[teach], len(new), seed)}
+    return compared_samples(rows[test], found, features, seed=seed)
+
+
+def compared_samples(real: ndarray, made: Mapping[str, ndarray], features: Features, *, seed: int = 0) -> Assessment:
     """The quality of rows by name, the model's first, and of real rows, as a table."""
     found = {name: sample_quality(real, rows, features, seed=seed) for name, rows in made.items()}
     first = next(iter(found.values()))
@@ -254,7 +274,7 @@ def _cell(found: Interval) -> str:
 def gaussian_rows(rows: ndarray, n: int, seed: int = 0) -> ndarray:
     """n draws from the Gaussian of rows (N, F), within their range: the rival that knows nothing of shapes.
 
-        x = mean + (X - mean)' u / √(N - 1),   u ~ N(0, I)
+    x = mean + (X - mean)' u / √(N - 1),   u ~ N(0, I)
     """
     some = rows[: 2 * MOST // 5].astype(np.float64)
     draw = np.random.default_rng(seed).normal(size=(n, len(some)))
@@ -273,6 +293,4 @@ def vectors(model: Any, rows: Any) -> tuple[Float[ndarray, "n f"], str]:
     if batch.target is None or not batch.target.is_floating_point():
         codes = model.transform(rows)
         return codes.reshape(len(codes), -1), "the model's own codes"
-    return batch.target.flatten(1).nan_to_num().float().numpy(), "values"
-
-
+    return batch.target.flatten(1).nan_to_num().float().numpy(), VALUES

@@ -72,7 +72,9 @@ def _warped(pictures: ndarray, amounts: dict[str, float], generator: torch.Gener
     return np.rint(values).astype(pictures.dtype) if pictures.dtype.kind in "iu" else values.astype(pictures.dtype)
 
 
-def _matrices(n: int, size: torch.Size, amounts: dict[str, float], generator: torch.Generator) -> Float[Tensor, "n 2 3"]:
+def _matrices(
+    n: int, size: torch.Size, amounts: dict[str, float], generator: torch.Generator
+) -> Float[Tensor, "n 2 3"]:
     """Where each pixel comes from, in units of half a side; turns are of pixels, so they stay turns in any shape."""
     draw = 2 * torch.rand(6, n, generator=generator) - 1
     angle = draw[0] * math.radians(amounts["turn"])
