@@ -52,6 +52,8 @@ _HOME = {
     "AutoencoderClusterer": "tasks.cluster",
     "AutoencoderGenerator": "tasks.generate",
     "AutoencoderImputer": "tasks.impute",
+    "interpolate": "tasks.latent_paths",
+    "sample_quality": "tasks.sample_quality",
     "load": "estimators.saving",
     "Trainer": "train",
     "Device": "train",

@@ -30,6 +30,7 @@ COMMANDS = {
     "detect": f"MODEL DATA --out -o --alpha --contamination --steps --against {DATA} --json --force",
     "cluster": f"MODEL DATA --out -o {DATA} --force",
     "sample": "MODEL N --out -o --class --where --quality --seed --force",
+    "interpolate": f"MODEL A [B] --out -o --data --steps --shape --plus --minus {DATA} --force",
     "augment": f"MODEL DATA --out -o --strategy --how --seed {DATA} --force",
     "select": f"MODEL DATA --out -o {DATA} --force",
     "info": "MODEL --json",
@@ -46,7 +47,7 @@ PUBLIC = [
     *("VQVAE", "ResidualVQVAE", "FSQAutoencoder", "CategoricalVAE", "AdversarialAutoencoder", "VAEGAN", "AEGAN"),
     *("AutoencoderClassifier", "AutoencoderRegressor", "PretrainedEncoder", "AutoencoderDetector"),
     *("AutoencoderSampler", "verdict", "AutoencoderSelector", "AutoencoderClusterer", "AutoencoderGenerator"),
-    "AutoencoderImputer",
+    *("AutoencoderImputer", "interpolate", "sample_quality"),
     *("load", "Trainer", "Device", "Progress", "TimeLimit", "TensorBoard", "Checkpoint", "Spec", "data"),
 ]
 PARAMETERS = {

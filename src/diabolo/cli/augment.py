@@ -39,7 +39,7 @@ def augment(
     from ..core.errors import UsageError
     from ..data import check_out, write
     from ..estimators.saving import load
-    from ..tasks.arms import are_pictures
+    from ..tasks.warped import are_pictures
 
     check_out(out, force=force, suffixes=(*SUFFIXES, ""))
     fitted = prepared(load(model), "augment")
@@ -82,8 +82,8 @@ def _counts(given: Any, made: Any) -> list[str]:
 def _pictures(source: Any, made: Any, labels: Any, suffix: str) -> tuple[Any, Any]:
     """Given and made pictures, and the file each goes to: CLASS/name, CLASS/synthetic-number. Raises `UsageError`."""
     from ..core.errors import UsageError, require
-    from ..tasks.arms import are_pictures
     from ..tasks.cells import joined
+    from ..tasks.warped import are_pictures
 
     if not are_pictures(source.rows):
         raise UsageError(

@@ -115,7 +115,7 @@ def _mean(text: str, fitted: Any, reading: Reading) -> Any:
 
 def _place(text: str, whole: Any) -> int:
     """The number of a row: given as such, or by the name of its file. Raises `UsageError` for one that is not there."""
-    from ..core.errors import UsageError, out_of_range, unknown
+    from ..core.errors import UsageError, did_you_mean, out_of_range
 
     if text.lstrip("-").isdigit():
         if not 0 <= int(text) < len(whole):
@@ -127,7 +127,7 @@ def _place(text: str, whole: Any) -> int:
         )
     names = [str(name) for name in whole.keys["file"]]
     if text not in names:
-        raise unknown("file", text, names)
+        raise UsageError(f"no file {text!r} is among the {len(names):,} of {whole.origin}{did_you_mean(text, names)}")
     return names.index(text)
 
 

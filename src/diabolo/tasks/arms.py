@@ -158,13 +158,6 @@ class Arms:
         return max(scores, key=lambda way: float(np.mean(scores[way])))
 
 
-def are_pictures(rows: Any) -> bool:
-    """Whether rows are pictures: (N, H, W) or (N, H, W, 1 to 4), no side a single value."""
-    if not isinstance(rows, ndarray) or rows.ndim not in (3, 4) or (rows.ndim == 4 and rows.shape[3] > 4):
-        return False
-    return min(rows.shape[1:3]) > 1
-
-
 def _family(base: AutoencoderSampler, way: str) -> str:
     return "given" if base.autoencoder is not None else FAMILY.get(way, way)
 

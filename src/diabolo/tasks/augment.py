@@ -25,6 +25,7 @@ from .classes import Classes
 from .exhibit import Exhibit
 from .latent_draws import around, between, from_generator, told
 from .oversample import wanted
+from .warped import are_pictures
 
 WAYS = ("density", "interpolation", "conditional", "ae-gan")
 KEPT = 5000
@@ -39,8 +40,9 @@ class AutoencoderSampler(TaskModel):
         made = g(z) + (x_i - g(z_i))        what the code does not hold of row i stays with it
 
     Without the last term made rows would be smoother than real ones, and a classifier would learn to tell the two
-    apart. Made rows stay in the range of the rows at ``fit``; whole numbers stay whole, categories stay categories,
-    and a cell that row i lacks is lacking in what was made of it.
+    apart. Pictures do without it: what is left of picture i would lie over another one as a ghost. Made rows stay in
+    the range of the rows at ``fit``; whole numbers stay whole, categories stay categories, and a cell that row i lacks
+    is lacking in what was made of it.
 
     Parameters
     ----------
@@ -151,7 +153,8 @@ class AutoencoderSampler(TaskModel):
         place = places[kept]
         taught = {"y": places} if isinstance(model, ClassTold) else {}
         codes = model.transform(as_input(rows), **taught)[kept]
-        rest = np.where(known[kept], values[kept] - self._decoded(model, codes, place), 0.0)
+        stays = known[kept] & (not are_pictures(rows))
+        rest = np.where(stays, values[kept] - self._decoded(model, codes, place), 0.0)
         self.arrays_.update(codes=codes, rest=rest.astype(np.float32), places=place, low=cells.low, high=cells.high)
         self.arrays_["whole"] = cells.whole
         if not known.all():

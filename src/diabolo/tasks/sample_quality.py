@@ -242,12 +242,14 @@ def judged_samples(model: Any, source: Source, made: Any, *, seed: int = 0) -> A
     """The quality of a model's samples beside draws of a Gaussian and real rows, as a table.
 
     source : real rows that the model did not learn from, classes as its target where there are any; half of them teach
-        the features, half are compared. made : rows as `sample` gives them.
+        the features, half are compared. made : rows as `sample` gives them. Values are in units of their spread.
     """
     rows, what = vectors(model, source.rows)
     new, _ = vectors(model, made)
     order = np.random.default_rng(seed).permutation(len(rows))
     teach, test = np.sort(order[: len(order) // 2]), np.sort(order[len(order) // 2 :])
+    unit = float(rows[teach].std()) or 1.0
+    rows, new = rows / unit, new / unit
     y = source.target if source.target is not None and len(source.target) == len(rows) else None
     features = suited(rows[teach], None if y is None else np.asarray(y)[teach], seed=seed)
     if what != VALUES:

@@ -11,9 +11,9 @@ from numpy import ndarray
 from ..core.errors import DiaboloError
 from ..data import Source
 from ..estimators.base import BaseAutoencoder
-from .arms import are_pictures
 from .exhibit import Exhibit, Strip
 from .latent_paths import interpolate, remark
+from .warped import are_pictures
 
 SHOWN, PATHS, STEPS = 12, 3, 11
 MOST = 5000

@@ -13,13 +13,14 @@ from scipy.stats import t as student
 from ..core.errors import UsageError
 from ..core.metrics import Interval
 from ..data import Source
-from .arms import WARPED, Arms, are_pictures
+from .arms import WARPED, Arms
 from .augment import AutoencoderSampler
 from .base import Assessment
 from .cells import as_rows
 from .classes import Classes
 from .folds import folds_of
 from .held_out import taken
+from .warped import are_pictures
 
 ARMS = ("nothing", "class weights", "repeated rows", "SMOTE")
 OURS = "made rows"

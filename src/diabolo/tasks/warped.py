@@ -20,6 +20,13 @@ BEND, SMOOTH = 0.02, 0.12
 CHUNK = 512
 
 
+def are_pictures(rows: object) -> bool:
+    """Whether rows are pictures: (N, H, W) or (N, H, W, 1 to 4), no side a single value."""
+    if not isinstance(rows, ndarray) or rows.ndim not in (3, 4) or (rows.ndim == 4 and rows.shape[3] > 4):
+        return False
+    return min(rows.shape[1:3]) > 1
+
+
 def warped(
     pictures: ndarray,
     random: np.random.Generator,
