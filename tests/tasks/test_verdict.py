@@ -211,7 +211,7 @@ def test_pictures_are_held_against_warped_ones_too() -> None:
     base = AutoencoderSampler(trainer=Trainer(epochs=3))
     found = verdict(X, y, sampler=base, ways=["interpolation"], folds=2, repeats=1)
     assert set(found.scores) == {*ARMS, "warping", OURS} and set(found.gains) == {"nothing", "SMOTE", "warping"}
-    assert "warping" in found.verdict and [line[0] for line in found.table().rows][0] == OURS
+    assert "warping" in found.verdict and found.table().rows[0][0] == OURS
     flat = verdict(X.reshape(72, -1), y, sampler=base, ways=["interpolation"], folds=2, repeats=1)
     assert "warping" not in flat.scores and "warping" not in flat.verdict
 

@@ -186,7 +186,7 @@ def precision_recall(
 
     >>> line = np.arange(10.0)[:, None]
     >>> precision_recall(line, np.concatenate([line[:5], line[:5] + 100]), k=1)
-    (0.5, 0.5)
+    (0.5, 0.6)
     """
     inside, covered = manifolds(real, made, k)
     return float(inside.mean()), float(covered.mean())
