@@ -9,6 +9,7 @@ from sklearn.datasets import load_digits
 from diabolo import VAE, SequenceAutoencoder, Trainer
 from diabolo.core.errors import DataError, UsageError
 from diabolo.core.metrics import frechet_distance, frechet_of_gaussians
+from diabolo.data import Series, Sound, Source, objects
 from diabolo.data import open as open_source
 from diabolo.tasks.features import Features, principal, suited, taught
 from diabolo.tasks.sample_quality import (
@@ -184,3 +185,22 @@ def test_rows_of_tokens_are_compared_by_their_codes() -> None:
     model = SequenceAutoencoder(4, trainer=Trainer(epochs=1), random_state=0).fit(texts)
     found, what = vectors(model, texts)
     assert found.shape == (20, 4) and what == "the model's own codes"
+
+
+def test_series_sounds_and_texts_are_held_against_real_ones() -> None:
+    random = np.random.default_rng(0)
+    phase = random.uniform(0, 6, 60)
+    series = objects(Series(np.sin(np.arange(32) / 3 + p)[:, None], None, ("v",)) for p in phase)
+    sounds = objects(Sound((0.5 * np.sin(np.arange(2000) / 5 + p)).astype(np.float32), 8000) for p in phase)
+    texts = objects(f"{random.choice(['red', 'blue', 'old'])} {random.choice(['fish', 'bird'])}" for _ in range(60))
+    for rows, kind, model in (
+        (series, "series", VAE(2, trainer=Trainer(epochs=2), random_state=0)),
+        (sounds, "audio", VAE(2, trainer=Trainer(epochs=2), random_state=0)),
+        (texts, "text", SequenceAutoencoder(4, trainer=Trainer(epochs=1), random_state=0)),
+    ):
+        model.fit(rows)
+        if kind == "text":
+            model.fit_prior(rows, "mixture(components=2)")
+        table = judged_samples(model, Source(rows, kind), model.sample(30, random_state=0))
+        assert "principal components" in table.title and ("own codes" in table.title) == (kind == "text")
+        assert all(np.isfinite(float(line[1].split()[0])) for line in table.rows)

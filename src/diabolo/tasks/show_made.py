@@ -11,11 +11,14 @@ from numpy import ndarray
 from ..core.errors import DiaboloError
 from ..data import Source
 from ..estimators.base import BaseAutoencoder
+from ..priors.normal import StandardNormal
 from .exhibit import Exhibit, Strip
 from .latent_paths import interpolate, remark
 from .warped import are_pictures
 
 SHOWN, PATHS, STEPS = 12, 3, 11
+FAR = 1.5
+"""Root mean square of a value of the codes from which on N(0, I) is said to miss them."""
 MOST = 5000
 """Real pictures among which the nearest is looked for."""
 
@@ -39,7 +42,21 @@ def _samples(model: Any, rows: ndarray, seed: int) -> list[Exhibit]:
         Strip("The real picture nearest to each", tuple(unit(near, rows))),
     )
     text = "Drawn from the prior. A sample that equals the picture under it would be a copy, not a new picture."
-    return [Exhibit("Samples", text, strips)]
+    return [Exhibit("Samples", text + beyond(model, rows[:MOST]), strips)]
+
+
+def beyond(model: Any, rows: ndarray) -> str:
+    """A remark where codes lie far outside of N(0, I), so that draws from it miss them; else ''."""
+    if not isinstance(model.module_.prior, StandardNormal):
+        return ""
+    codes = model.transform(rows)
+    reach = float(np.sqrt(np.square(codes.reshape(-1, codes.shape[-1])).mean(0)).max())
+    if reach <= FAR:
+        return ""
+    return (
+        f" Codes of these rows spread {reach:.1f} times as far as the prior N(0, I), so its draws miss them: "
+        "fit a density to the codes (fit_prior from Python, or --model rae), or raise beta."
+    )
 
 
 def _paths(model: Any, rows: ndarray, seed: int) -> Exhibit:
