@@ -18,7 +18,8 @@ def main(epochs: int = 40) -> None:
     digits = load_digits()
     order = np.random.default_rng(0).permutation(len(digits.images))
     X, y = digits.images[order].astype(np.float32), digits.target[order]
-    train, test = X[:1000], X[1000:]
+    half = len(X) // 2
+    train, test, known = X[:half], X[half:], y[:half]
 
     # KL that counts little, and a density of the codes learnt afterwards, make sharper samples than N(0, I).
     trainer = Trainer(epochs=epochs)
@@ -26,20 +27,20 @@ def main(epochs: int = 40) -> None:
     better = VAE(8, beta=0.1, trainer=trainer, random_state=0).fit(train)
     better.fit_prior(train, "mixture(components=20, covariance='full')")
 
-    features = taught(train.reshape(1000, -1) / 16, y[:1000])
+    features = taught(train.reshape(half, -1) / 16, known)
     for name, model in (("VAE, N(0, I)", plain), ("small beta, mixture", better)):
-        made = model.sample(400, random_state=0).reshape(400, -1) / 16
+        made = model.sample(len(test), random_state=0).reshape(len(test), -1) / 16
         found = sample_quality(test.reshape(len(test), -1) / 16, made, features)
         print(
             f"{name}: Frechet {found.frechet}, precision {found.precision.value:.2f}, recall {found.recall.value:.2f}"
         )
         print(f"  {found.verdict}")
 
-    zero, one = (X[:1000][y[:1000] == digit][:1] for digit in (0, 1))
+    zero, one = (train[known == digit][:1] for digit in (0, 1))
     print("from a zero to a one:")
     show(interpolate(better, zero, one, 7))
     print("a zero with more and more of what makes an eight:")
-    show(moved(better, zero, direction(better, train, y[:1000], 8), (0.0, 0.5, 1.0, 1.5)))
+    show(moved(better, zero, direction(better, train, known, 8), (0.0, 0.5, 1.0, 1.5)))
 
 
 def show(pictures: np.ndarray) -> None:
