@@ -38,6 +38,9 @@ def interpolate(
     force: ForceOpt = False,
 ) -> None:
     """Write the rows on a path from A to B through the codes; pictures also as one strip (--out FILE.png)."""
+    import numpy as np
+
+    from ..data import write
     from ..tasks import latent_paths
 
     _check(b, plus, minus, shape)
@@ -52,12 +55,10 @@ def interpolate(
     if b is not None:
         rows = latent_paths.interpolate(fitted, first, _end(b, whole, fitted, reading), steps, shape=shape)
     else:
-        import numpy as np
-
         means: list[Any] = [0.0 if given is None else _mean(given, fitted, reading) for given in (plus, minus)]
         rows = latent_paths.moved(fitted, first, means[0] - means[1], np.linspace(0, 1, steps).tolist())
     if out.suffix.lower() == STRIP:
-        _strip(rows, out)
+        write(out, np.concatenate(list(rows), axis=1)[None], force=force)
         tell(f"{len(rows):,} rows in one strip -> {out}")
         return
     written(out, named(fitted, rows, out), None, force, "row", fitted)
@@ -136,15 +137,3 @@ def _must_be_pictures(fitted: Any) -> None:
 
     if len(fitted.processor_.target_shape) not in (2, 3) or fitted.processor_.part_name not in ("image", "array"):
         raise UsageError("a strip (.png) is of pictures, which this model does not make; give another suffix.")
-
-
-def _strip(rows: Any, out: Path) -> None:
-    """Pictures side by side in one file."""
-    import numpy as np
-
-    from ..core.errors import require
-    from ..core.files import write_atomic
-    from ..data.write import as_bytes
-
-    whole = require("PIL.Image", "image", "writing pictures").fromarray(np.concatenate(list(as_bytes(rows)), axis=1))
-    write_atomic(out, lambda file: whole.save(file, format="PNG"))

@@ -6,7 +6,21 @@ from typing import Annotated
 
 import typer
 
-from . import apply, augment, cluster, demo, detect, fit, impute, interpolate, select, show
+from . import (
+    apply,
+    augment,
+    cluster,
+    demo,
+    denoise,
+    detect,
+    fit,
+    impute,
+    inpaint,
+    interpolate,
+    segment,
+    select,
+    show,
+)
 from .options import guarded
 
 app = typer.Typer(
@@ -44,6 +58,9 @@ app.command("predict")(guarded(apply.predict))
 app.command("detect")(guarded(detect.detect))
 app.command("cluster")(guarded(cluster.cluster))
 app.command("impute")(guarded(impute.impute))
+app.command("denoise")(guarded(denoise.denoise))
+app.command("inpaint")(guarded(inpaint.inpaint))
+app.command("segment")(guarded(segment.segment))
 app.command("sample")(guarded(apply.sample))
 app.command("interpolate")(guarded(interpolate.interpolate))
 app.command("augment")(guarded(augment.augment))
