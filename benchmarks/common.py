@@ -41,17 +41,17 @@ def parser(doc: str | None) -> argparse.ArgumentParser:
     return made
 
 
-def mnist(args: argparse.Namespace, part: str) -> np.ndarray:
-    """Pictures of MNIST's "train" or "test" part as float32 (N, 784) in [0, 1]."""
+def mnist(args: argparse.Namespace, part: str, name: str = "mnist") -> np.ndarray:
+    """Pictures of MNIST's "train" or "test" part as float32 (N, 784) in [0, 1]; of "fashion_mnist" by that name."""
     if not args.data:
-        raise SystemExit("--data DIR or DIABOLO_DATA must name the folder that holds mnist/.")
-    pictures = data.open(Path(args.data) / "mnist" / MNIST[part]).rows[: args.rows]
+        raise SystemExit(f"--data DIR or DIABOLO_DATA must name the folder that holds {name}/.")
+    pictures = data.open(Path(args.data) / name / MNIST[part]).rows[: args.rows]
     return np.asarray(pictures.reshape(len(pictures), -1), dtype=np.float32) / np.float32(255)
 
 
-def labels(args: argparse.Namespace, part: str) -> np.ndarray:
-    """Digits 0 to 9 of MNIST's "train" or "test" part (N,)."""
-    packed = (Path(args.data) / "mnist" / MNIST[part].replace("images-idx3", "labels-idx1")).read_bytes()
+def labels(args: argparse.Namespace, part: str, name: str = "mnist") -> np.ndarray:
+    """Classes 0 to 9 of MNIST's "train" or "test" part (N,)."""
+    packed = (Path(args.data) / name / MNIST[part].replace("images-idx3", "labels-idx1")).read_bytes()
     return np.frombuffer(gzip.decompress(packed), dtype=np.uint8, offset=8)[: args.rows].astype(np.int64)
 
 

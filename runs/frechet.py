@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +19,9 @@ from benchmarks.common import labels, mnist
 from numpy import ndarray
 from PIL import Image
 from sklearn.datasets import load_digits
-from sklearn.neural_network import MLPClassifier
 
 from diabolo.core.metrics import frechet_distance
+from diabolo.tasks.features import Features, taught
 
 SHOWN = 5000
 CLASSIFIER, TRAIN = slice(0, 10_000), slice(10_000, 20_000)
@@ -37,7 +36,7 @@ class Judge:
     train: ndarray
     fresh: ndarray
     other: ndarray
-    classifier: MLPClassifier
+    features: Features
 
     @classmethod
     def of(cls, args: argparse.Namespace) -> Judge:
@@ -54,10 +53,6 @@ class Judge:
         known, fresh = order[:1200], order[1200:]
         net = _classifier(X[known], y[known], X[fresh], y[fresh], 100)
         return cls(X[known], X[fresh], X[known[: len(fresh)]], net)
-
-    def features(self, pictures: ndarray) -> ndarray:
-        """Hidden units of the classifier."""
-        return np.maximum(0, pictures @ self.classifier.coefs_[0] + self.classifier.intercepts_[0])
 
     def distance(self, pictures: ndarray) -> float:
         """Frechet distance of pictures to as many fresh ones."""
@@ -77,13 +72,10 @@ class Judge:
         return float(np.square(self.features(pictures) - self.features(recon)).sum(1).mean())
 
 
-def _classifier(X: ndarray, y: ndarray, X_fresh: ndarray, y_fresh: ndarray, epochs: int) -> MLPClassifier:
-    net = MLPClassifier((128,), random_state=2017, max_iter=epochs, alpha=1e-3)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it need not converge to be a ruler
-        net.fit(X, y)
-    print(f"classifier's accuracy on fresh pictures: {net.score(X_fresh, y_fresh):.4f}", flush=True)
-    return net
+def _classifier(X: ndarray, y: ndarray, X_fresh: ndarray, y_fresh: ndarray, epochs: int) -> Features:
+    found = taught(X, y, (X_fresh, y_fresh), epochs=epochs)
+    print(f"classifier's accuracy on fresh pictures: {found.accuracy:.4f}", flush=True)
+    return found
 
 
 def kept(out: Path, key: str, measure: Callable[[], dict[str, float]]) -> dict[str, float]:

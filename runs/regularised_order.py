@@ -19,18 +19,16 @@ Reference: Ghosh et al. (2020), "From variational to deterministic autoencoders"
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from benchmarks.common import head, labels, mnist, parser, row
 from numpy import ndarray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.neural_network import MLPClassifier
 
 from diabolo import RAE, VAE, Autoencoder, Checkpoint, Trainer, load
 from diabolo.core.metrics import frechet_distance
+from diabolo.tasks.features import taught
 
 from .deep_autoencoder import Log
 from .record import record, spread
@@ -57,14 +55,15 @@ def main() -> None:
     args = options.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     train = mnist(args, "train")
-    judge = Judge(train, labels(args, "train"))
     if args.tune:
+        judge = Judge(train, labels(args, "train"))
         for name, params in CANDIDATES:
             model = trained(name, params, train[:-HELD_OUT], args.seed, args)
             print(name, params, measure(model, train[:-HELD_OUT], train[-HELD_OUT:], judge, args.seed), flush=True)
         return
     test = mnist(args, "test")
-    print(f"the classifier's test accuracy: {judge.net.score(test, labels(args, 'test')):.4f}", flush=True)
+    judge = Judge(train, labels(args, "train"), (test, labels(args, "test")))
+    print(f"the classifier's test accuracy: {judge.features.accuracy:.4f}", flush=True)
     floor = judge.distance(test, train[: len(test)])
     found: dict[str, list[dict[str, float]]] = {name: [] for name in PUBLISHED}
     for seed in range(args.seed, args.seed + args.seeds):
@@ -77,17 +76,8 @@ def main() -> None:
 class Judge:
     """A fixed classifier whose last hidden values are the features."""
 
-    def __init__(self, x: ndarray, y: ndarray) -> None:
-        self.net = MLPClassifier((256, 64), batch_size=256, max_iter=8, random_state=0)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # 8 epochs are enough for features
-            self.net.fit(x, y)
-
-    def features(self, x: ndarray) -> ndarray:
-        """The 64 values before the last layer."""
-        for weight, bias in zip(self.net.coefs_[:-1], self.net.intercepts_[:-1], strict=True):
-            x = np.maximum(x @ weight + bias, 0)
-        return x
+    def __init__(self, x: ndarray, y: ndarray, fresh: tuple[ndarray, ndarray] | None = None) -> None:
+        self.features = taught(x, y, fresh, hidden=(256, 64), epochs=8, batch=256, alpha=1e-4, seed=0)
 
     def distance(self, real: ndarray, made: ndarray) -> float:
         """Frechet distance of two sets of pictures."""

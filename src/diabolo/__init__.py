@@ -57,6 +57,8 @@ _HOME = {
     "Segmenter": "tasks.segment",
     "SoundSegmenter": "tasks.segment_sounds",
     "SearchIndex": "tasks.search",
+    "interpolate": "tasks.latent_paths",
+    "sample_quality": "tasks.sample_quality",
     "load": "estimators.saving",
     "Trainer": "train",
     "Device": "train",

@@ -34,6 +34,7 @@ COMMANDS = {
     "detect": f"MODEL DATA --out -o --alpha --contamination --steps --maps --against {DATA} --json --force",
     "cluster": f"MODEL DATA --out -o {DATA} --force",
     "sample": "MODEL N --out -o --class --where --quality --seed --force",
+    "interpolate": f"MODEL A [B] --out -o --data --steps --shape --plus --minus {DATA} --force",
     "augment": f"MODEL DATA --out -o --strategy --how --seed {DATA} --force",
     "select": f"MODEL DATA --out -o {DATA} --force",
     "index": f"MODEL DATA --out -o --kind --metric --bits --recall --append --seed {DATA} --force",
@@ -54,6 +55,7 @@ PUBLIC = [
     *("AutoencoderSampler", "verdict", "AutoencoderSelector", "AutoencoderClusterer", "AutoencoderGenerator"),
     *("AutoencoderImputer", "Denoiser", "Inpainter", "Segmenter", "SoundSegmenter", "SearchIndex"),
     *("Denoiser", "AutoencoderImputer", "Inpainter", "Segmenter"),
+    *("AutoencoderImputer", "Denoiser", "Inpainter", "Segmenter", "interpolate", "sample_quality"),
     *("load", "Trainer", "Device", "Progress", "TimeLimit", "TensorBoard", "Checkpoint", "Spec", "data"),
 ]
 PARAMETERS = {

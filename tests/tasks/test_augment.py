@@ -17,6 +17,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from diabolo import AEGAN, VAE, Autoencoder, AutoencoderClassifier, AutoencoderSampler, ConditionalVAE, Trainer, load
 from diabolo.core.errors import DataError, ModelError, UsageError
+from diabolo.data import Source
 from diabolo.data import open as open_source
 from diabolo.tasks.latent_draws import around, between
 from diabolo.tasks.oversample import interpolated, smote, wanted
@@ -375,3 +376,15 @@ def test_inside_imbalanced_learn_s_pipeline() -> None:
 @parametrize_with_checks([AutoencoderSampler(Autoencoder(2), how="density", trainer=Trainer(epochs=1))])
 def test_scikit_learns_checks(estimator: Any, check: Any) -> None:
     check(estimator)
+
+
+def test_made_pictures_are_decoded_codes_without_what_is_left_of_others() -> None:
+    digits = load_digits()
+    keep = np.r_[np.flatnonzero(digits.target == 0)[:60], np.flatnonzero(digits.target == 1)[:8]]
+    X, y = (digits.images[keep] * 15).astype(np.uint8), digits.target[keep]
+    model = sampler("interpolation").fit(X, y)
+    assert not model.arrays_["rest"].any()
+    assert model.exhibits(open_source(X.reshape(68, -1))) == ()
+    shown = model.exhibits(Source(X, "image", None, y))[0]
+    assert [strip.title for strip in shown.strips] == ["Class 1, 8 rows: real", "Class 1: made (interpolation)"]
+    assert len(shown.strips[0].pictures) == 8 and shown.strips[1].pictures[0].dtype == np.uint8

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from scipy.stats import ttest_1samp
 from sklearn.base import clone
+from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -20,7 +21,7 @@ from diabolo.core.metrics import Interval
 from diabolo.data import open as open_source
 from diabolo.tasks.arms import Arms, balanced_accuracy
 from diabolo.tasks.folds import folds_of
-from diabolo.tasks.verdict import OURS, corrected_interval, held_out, judge, recall_interval
+from diabolo.tasks.verdict import ARMS, OURS, corrected_interval, held_out, judge, recall_interval
 
 BASE = AutoencoderSampler(Autoencoder(2), trainer=Trainer(epochs=5))
 LINEAR = make_pipeline(StandardScaler(), LogisticRegression())
@@ -201,3 +202,25 @@ def test_a_quick_look_needs_rows_of_every_class() -> None:
     assert [line[0] for line in found.rows] == [OURS, "nothing", "class weights", "repeated rows", "SMOTE"]
     assert "balanced accuracy" in found.verdict
     assert "at least 10 are needed" in held_out(model, learn, few).verdict
+
+
+def test_pictures_are_held_against_warped_ones_too() -> None:
+    digits = load_digits()
+    keep = np.r_[np.flatnonzero(digits.target == 3)[:60], np.flatnonzero(digits.target == 8)[:12]]
+    X, y = (digits.images[keep] * 15).astype(np.uint8), digits.target[keep]
+    base = AutoencoderSampler(trainer=Trainer(epochs=3))
+    found = verdict(X, y, sampler=base, ways=["interpolation"], folds=2, repeats=1)
+    assert set(found.scores) == {*ARMS, "warping", OURS} and set(found.gains) == {"nothing", "SMOTE", "warping"}
+    assert "warping" in found.verdict and found.table().rows[0][0] == OURS
+    flat = verdict(X.reshape(72, -1), y, sampler=base, ways=["interpolation"], folds=2, repeats=1)
+    assert "warping" not in flat.scores and "warping" not in flat.verdict
+
+
+def test_the_warping_arm_warps_rows_of_the_class_it_fills_up() -> None:
+    random = np.random.default_rng(0)
+    X = random.integers(0, 255, (30, 8, 8), dtype=np.uint8)
+    y = np.arange(30) < 6
+    X[y] = 200  # warped flat pictures stay flat
+    rows, labels = Arms(X, y, None, AutoencoderSampler(), 0).taught("warping", "density")
+    assert (rows[:30] == X).all() and labels.sum() == 24 and rows.dtype == np.uint8
+    assert (rows[30:] == 200).all() and labels[30:].all()

@@ -33,7 +33,7 @@ CodesArg = Annotated[
 @reads_data
 def encode(model: ModelArg, data: DataArg, out: OutOpt, reading: Reading, force: ForceOpt = False) -> None:
     """Write the codes of DATA: .npy keeps (N, *P, D); .parquet and .csv get key columns and z0, z1, …"""
-    fitted = _open(model, out, force, pictures=False)
+    fitted = opened(model, out, force, pictures=False)
     source = read(data, model=fitted, **reading)
 
     def codes(piece: Any) -> Any:
@@ -49,18 +49,18 @@ def reconstruct(model: ModelArg, data: DataArg, out: OutOpt, reading: Reading, f
 
     Of interactions: the 20 items of the highest scores of every user, without those the user has.
     """
-    fitted = _open(model, out, force, pictures=True)
+    fitted = opened(model, out, force, pictures=True)
     source = read(data, model=fitted, **reading)
     if source.modality == "interactions" and out.suffix != ".npy":
-        _write(out, _recommended(fitted, source), None, force, "recommendation")
+        written(out, _recommended(fitted, source), None, force, "recommendation")
         return
-    over(out, lambda piece: _named(fitted, fitted.reconstruct(piece), out), source, force, "row", fitted)
+    over(out, lambda piece: named(fitted, fitted.reconstruct(piece), out), source, force, "row", fitted)
 
 
 @reads_data
 def score(model: ModelArg, data: DataArg, out: OutOpt, reading: Reading, force: ForceOpt = False) -> None:
     """Write the reconstruction error of every row of DATA (higher is worse), as column 'error' or as an array."""
-    fitted = _open(model, out, force, pictures=False)
+    fitted = opened(model, out, force, pictures=False)
     source = read(data, model=fitted, **reading)
 
     def errors(piece: Any) -> Any:
@@ -73,7 +73,7 @@ def score(model: ModelArg, data: DataArg, out: OutOpt, reading: Reading, force: 
 @reads_data
 def predict(model: ModelArg, data: DataArg, out: OutOpt, reading: Reading, force: ForceOpt = False) -> None:
     """Write what a model that learnt labels says of DATA: column 'prediction', and the probability of each class."""
-    fitted = _open(model, out, force, pictures=False)
+    fitted = opened(model, out, force, pictures=False)
     _must_predict(fitted)
     source = read(data, model=fitted, **reading)
 
@@ -115,7 +115,7 @@ def sample(
         typer.Option("--where", help="Of a table: column=value, 'column>value', column=low..high (repeatable)."),
     ] = None,
     quality: Annotated[
-        str | None, typer.Option("--quality", metavar="DATA", help="Of a table: hold the rows against these real ones.")
+        str | None, typer.Option("--quality", metavar="DATA", help="Hold the rows against these real ones.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="All randomness comes from it.", min=0)] = 0,
     force: ForceOpt = False,
@@ -123,30 +123,32 @@ def sample(
     """Write N new rows drawn from the model, of the kind it was trained on."""
     from . import sample as new
 
-    fitted, maker = _open(model, out, force, pictures=True), new.maker(model)
-    rows = _named(fitted, new.rows(maker, n, class_, where, seed), out)
+    fitted, maker = opened(model, out, force, pictures=True), new.maker(model)
     if quality is not None:
         new.must_generate(maker)
-    _write(out, rows, None, force, "row", fitted)
+    rows = named(fitted, new.rows(maker, n, class_, where, seed), out)
+    written(out, rows, None, force, "row", fitted)
     if quality is not None:
         new.judge(maker, fitted, rows, quality, seed)
 
 
 def decode(model: ModelArg, codes: CodesArg, out: OutOpt, force: ForceOpt = False) -> None:
     """Turn codes back into rows of the kind the model was trained on."""
-    fitted = _open(model, out, force, pictures=True)
+    fitted = opened(model, out, force, pictures=True)
     values, keys = _codes(Path(codes), fitted)
-    _write(out, _named(fitted, fitted.inverse_transform(values), out), keys, force, "row")
+    written(out, named(fitted, fitted.inverse_transform(values), out), keys, force, "row")
 
 
-def _open(path: Path, out: Path, force: bool, *, pictures: bool) -> Any:
-    """The model, once it is clear that the result can be written where it is to go."""
+def opened(path: Path, out: Path, force: bool, *, pictures: bool, more: tuple[str, ...] = ()) -> Any:
+    """The model, once it is clear that the result can be written where it is to go; ``more``: suffixes of its verb."""
     from ..data import OWN, TableProcessor, check_out
     from ..data.kinds import writer
-    from ..data.write import SUFFIXES
+    from ..data.write import SUFFIXES, suffix_of
 
     check_out(out, force=force)
     fitted = autoencoder(path)
+    if suffix_of(out) in more:
+        return fitted
     kind = fitted.metrics_.get("data", {}).get("as_")
     if kind in OWN and pictures:
         check_out(out, force=force, suffixes=writer(kind).SUFFIXES)
@@ -183,7 +185,7 @@ def _recommended(model: Any, source: Any) -> Any:
     return require("pandas", "table", "a table of items").concat(parts, ignore_index=True)
 
 
-def _named(model: Any, rows: Any, out: Path) -> Any:
+def named(model: Any, rows: Any, out: Path) -> Any:
     """Rows with the names of their columns, for a table that the model took as an array."""
     data = model.metrics_.get("data", {})
     columns = data.get("columns", of_a_frame(model))
@@ -200,7 +202,7 @@ def over(out: Path, function: Any, source: Any, force: bool, what: str, model: A
     from ..estimators.from_disk import pieces
 
     if not isinstance(source.rows, Stored):
-        _write(out, function(source), source, force, what, model)
+        written(out, function(source), source, force, what, model)
         return
     with bar(f"{what}s", len(source)) as advance:
 
@@ -214,7 +216,7 @@ def over(out: Path, function: Any, source: Any, force: bool, what: str, model: A
     tell(f"{count:,} {what}s -> {out}")
 
 
-def _write(out: Path, rows: Any, source: Any, force: bool, what: str, model: Any = None) -> None:
+def written(out: Path, rows: Any, source: Any, force: bool, what: str, model: Any = None) -> None:
     from ..data import write
 
     for note in vars(model.processor_).get("notices", ()) if model is not None else ():

@@ -18,6 +18,8 @@ from . import (
     index,
     inpaint,
     search,
+    inpaint,
+    interpolate,
     segment,
     select,
     show,
@@ -63,6 +65,7 @@ app.command("denoise")(guarded(denoise.denoise))
 app.command("inpaint")(guarded(inpaint.inpaint))
 app.command("segment")(guarded(segment.segment))
 app.command("sample")(guarded(apply.sample))
+app.command("interpolate")(guarded(interpolate.interpolate))
 app.command("augment")(guarded(augment.augment))
 app.command("select")(guarded(select.select))
 app.command("index")(guarded(index.index))

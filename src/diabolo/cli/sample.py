@@ -7,6 +7,9 @@ from typing import Any
 
 from .options import console, read, tell
 
+MOST = 20_000
+"""Real rows that new ones are held against."""
+
 
 def maker(path: Path) -> Any:
     """What draws: the task's model where it can, else the autoencoder in the folder."""
@@ -77,14 +80,37 @@ def _class(fitted: Any, text: str) -> Any:
 
 
 def must_generate(fitted: Any) -> None:
-    """Raise `UsageError` for a model whose rows --quality cannot judge."""
+    """Raise `UsageError` for a model whose rows --quality cannot judge: of a table, but no generator."""
     from ..core.errors import UsageError
+    from ..data import TableProcessor
 
-    if not _generates(fitted):
-        raise UsageError("--quality is for tables of a generator: diabolo fit DATA --task generate --out MODEL.")
+    if isinstance(fitted.processor_, TableProcessor) and not _generates(fitted):
+        raise UsageError(
+            "--quality of a table is for a generator: diabolo fit DATA --task generate --out MODEL; "
+            "of pictures, sounds, series, texts and arrays it is for any model that samples."
+        )
 
 
-def judge(generator: Any, fitted: Any, made: Any, data: str, seed: int) -> None:
+def judge(maker: Any, fitted: Any, made: Any, data: str, seed: int) -> None:
+    """Print how the rows compare with the real ones of a file; half of these teach, half test."""
+    (_judge_table if _generates(maker) else _judge_rows)(maker, fitted, made, data, seed)
+
+
+def _judge_rows(maker: Any, fitted: Any, made: Any, data: str, seed: int) -> None:
+    import numpy as np
+
+    from ..data import Stored
+    from ..tasks.sample_quality import judged_samples
+    from .tables import assessed
+
+    source = read(data, model=fitted)
+    source = source.rows.sample(MOST) if isinstance(source.rows, Stored) else source
+    if len(source) > MOST:
+        source = source.take(np.sort(np.random.default_rng(seed).permutation(len(source))[:MOST]))
+    assessed(console(), judged_samples(maker, source, made, seed=seed).as_dict())
+
+
+def _judge_table(generator: Any, fitted: Any, made: Any, data: str, seed: int) -> None:
     """Print how the rows compare with the real ones of a file: half of them teach, half test."""
     import numpy as np
 

@@ -127,7 +127,7 @@ def report(model: ModelArg, data: DataArg, out: OutOpt, reading: Reading, force:
     from ..data import check_out
     from ..estimators.saving import load
     from ..report.doctor import examine
-    from ..report.exhibits import of_task
+    from ..report.exhibits import of_model, of_task
     from ..report.page import write_report
     from ..report.plain import plain
     from ..tasks.base import TaskModel
@@ -140,7 +140,7 @@ def report(model: ModelArg, data: DataArg, out: OutOpt, reading: Reading, force:
         exhibits, source = of_task(task, whole), task.inner_rows(whole)
     else:
         source = read(data, model=fitted, **reading)
-        exhibits = of_task(task, source) if isinstance(task, TaskModel) else []
+        exhibits = of_task(task, source) if isinstance(task, TaskModel) else of_model(fitted, source)
     fitted, source = plain(fitted, source)
     held = fitted.metrics_.get("comparison")
     comparison = Comparison.from_dict(held) if held is not None else None

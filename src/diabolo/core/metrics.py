@@ -110,12 +110,26 @@ def frechet_distance(a: Float[ndarray, "n d"], b: Float[ndarray, "m d"]) -> floa
     """
     first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     cov_a, cov_b = np.atleast_2d(np.cov(first, rowvar=False)), np.atleast_2d(np.cov(second, rowvar=False))
+    return frechet_of_gaussians(first.mean(0), cov_a, second.mean(0), cov_b)
+
+
+def frechet_of_gaussians(
+    mean: Float[ndarray, " d"],
+    cov: Float[ndarray, "d d"],
+    other: Float[ndarray, " d"],
+    other_cov: Float[ndarray, "d d"],
+) -> float:
+    """The same of two Gaussians by their means and covariances.
+
+    >>> frechet_of_gaussians(np.zeros(2), np.eye(2), np.array([3.0, 0.0]), 4 * np.eye(2))
+    11.0
+    """
     # the square root of C_a C_b has the trace of the root of the symmetric C_a^(1/2) C_b C_a^(1/2): no complex numbers
-    values, vectors = np.linalg.eigh(cov_a)
+    values, vectors = np.linalg.eigh(cov)
     root = (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
-    cross = np.sqrt(np.linalg.eigvalsh(root @ cov_b @ root).clip(min=0)).sum()
-    apart = np.square(first.mean(0) - second.mean(0)).sum()
-    return float(apart + np.trace(cov_a) + np.trace(cov_b) - 2 * cross)
+    cross = np.sqrt(np.linalg.eigvalsh(root @ other_cov @ root).clip(min=0)).sum()
+    apart = np.square(mean - other).sum()
+    return float(apart + np.trace(cov) + np.trace(other_cov) - 2 * cross)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from numpy import ndarray
 
 from ..tasks.base import TaskModel
 from ..tasks.exhibit import Exhibit, Strip
+from ..tasks.show_made import of_autoencoder
 from .examples import picture
 
 MAX_STRIPS, MAX_PICTURES, MAX_LINES = 12, 12, 40
@@ -22,6 +23,11 @@ def of_task(model: TaskModel, source: Any, seed: int = 0) -> list[Exhibit]:
     judged = model.metrics_.get("assessment")
     shown = [] if judged is None else [_judged(judged)]
     return [*shown, *model.exhibits(source, seed=seed)]
+
+
+def of_model(model: Any, source: Any, seed: int = 0) -> list[Exhibit]:
+    """What an autoencoder by itself shows: samples and paths, where rows are pictures."""
+    return list(of_autoencoder(model, source, seed=seed))
 
 
 def _judged(found: Mapping[str, Any]) -> Exhibit:

@@ -18,8 +18,11 @@ from .cells import cells_of, joined
 from .folds import folds_of
 from .held_out import taken
 from .oversample import interpolated, wanted
+from .warped import warped
 
 TREES = 100
+WARPED = "warping"
+"""The arm of pictures moved a little: turned, shifted, scaled, bent."""
 FAMILY = {"density": "told", "conditional": "told"}
 """Ways that share an autoencoder."""
 
@@ -61,15 +64,16 @@ class Arms:
         """Rows and classes of one arm."""
         if arm == "made rows":
             return self._made(way)
-        if arm not in ("SMOTE", "repeated rows"):
+        if arm not in ("SMOTE", "repeated rows", WARPED):
             return self.rows, self.y
         random = np.random.default_rng(self.seed)
-        values, known = self.cells.encode(self.rows)
+        values, known = self.cells.encode(self.rows) if arm == "SMOTE" else (None, None)
         rows, labels = self.rows, self.y
         for value, n in self._wanted():
             own = np.flatnonzero(self.y == value)
-            if arm == "repeated rows" or len(own) < 2:
+            if values is None or known is None or len(own) < 2:
                 more = taken(self.rows, own[random.integers(len(own), size=n)])
+                more = warped(more, random) if arm == WARPED else more
             else:
                 base, other, share = interpolated(values[own], n, self.base.k_neighbors, random)
                 start = values[own[base]]

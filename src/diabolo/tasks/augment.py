@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -21,8 +22,10 @@ from ..train import Trainer
 from .base import Assessment, TaskModel
 from .cells import Cells, as_input, as_rows, joined
 from .classes import Classes
+from .exhibit import Exhibit
 from .latent_draws import around, between, from_generator, told
 from .oversample import wanted
+from .warped import are_pictures
 
 WAYS = ("density", "interpolation", "conditional", "ae-gan")
 KEPT = 5000
@@ -37,8 +40,9 @@ class AutoencoderSampler(TaskModel):
         made = g(z) + (x_i - g(z_i))        what the code does not hold of row i stays with it
 
     Without the last term made rows would be smoother than real ones, and a classifier would learn to tell the two
-    apart. Made rows stay in the range of the rows at ``fit``; whole numbers stay whole, categories stay categories,
-    and a cell that row i lacks is lacking in what was made of it.
+    apart. Pictures do without it: what is left of picture i would lie over another one as a ghost. Made rows stay in
+    the range of the rows at ``fit``; whole numbers stay whole, categories stay categories, and a cell that row i lacks
+    is lacking in what was made of it.
 
     Parameters
     ----------
@@ -149,7 +153,8 @@ class AutoencoderSampler(TaskModel):
         place = places[kept]
         taught = {"y": places} if isinstance(model, ClassTold) else {}
         codes = model.transform(as_input(rows), **taught)[kept]
-        rest = np.where(known[kept], values[kept] - self._decoded(model, codes, place), 0.0)
+        stays = known[kept] & (not are_pictures(rows))
+        rest = np.where(stays, values[kept] - self._decoded(model, codes, place), 0.0)
         self.arrays_.update(codes=codes, rest=rest.astype(np.float32), places=place, low=cells.low, high=cells.high)
         self.arrays_["whole"] = cells.whole
         if not known.all():
@@ -264,10 +269,17 @@ class AutoencoderSampler(TaskModel):
         return self.fit(X, y).resample(X, y)
 
     def assess(self, learn: Source, held: Source, *, seed: int = 0) -> Assessment | None:
-        """A random forest taught by the rows with and without what was made, on rows it has not seen."""
+        """A random forest taught by the rows with and without what was made, on rows it has not seen; of pictures
+        warped ones beside them."""
         from .verdict import held_out
 
         return held_out(self, learn, held, seed=seed)
+
+    def exhibits(self, source: Source, *, seed: int = 0) -> Sequence[Exhibit]:
+        """Of pictures: each rare class, real and made."""
+        from .show_made import of_sampler
+
+        return of_sampler(self, source, seed=seed)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

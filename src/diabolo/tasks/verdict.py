@@ -13,16 +13,19 @@ from scipy.stats import t as student
 from ..core.errors import UsageError
 from ..core.metrics import Interval
 from ..data import Source
-from .arms import Arms
+from .arms import WARPED, Arms
 from .augment import AutoencoderSampler
 from .base import Assessment
 from .cells import as_rows
 from .classes import Classes
 from .folds import folds_of
 from .held_out import taken
+from .warped import are_pictures
 
 ARMS = ("nothing", "class weights", "repeated rows", "SMOTE")
 OURS = "made rows"
+RIVALS = ("nothing", "SMOTE", WARPED)
+"""What made rows must be better than to be worth having; warping where rows are pictures."""
 MARGIN = 0.01
 """A gain in balanced accuracy below which it is not worth speaking of one."""
 FEW = 10
@@ -36,9 +39,9 @@ class Verdict:
     """Whether made rows help a classifier.
 
     scores    arm -> balanced accuracy in every fold (J,): "nothing", "class weights", "repeated rows" (random
-              oversampling), "SMOTE", and "made rows" (the sampler)
+              oversampling), "SMOTE", of pictures "warping" (`tasks.warped`), and "made rows" (the sampler)
     chosen    the way the inner folds chose in every fold
-    gains     "nothing" and "SMOTE" -> by how much made rows are ahead of it, with a 95 % interval
+    gains     "nothing", "SMOTE", of pictures "warping" -> by how much made rows are ahead, with a 95 % interval
     words     the same -> "helps", "harms", "does not help" (a gain above the margin is ruled out) or "undecided"
     verdict   one sentence
     """
@@ -116,7 +119,7 @@ def verdict(
         arms = Arms(taken(rows, train), labels[train], classifier, base, seed)
         within = None if groups is None else np.asarray(groups)[train]
         way = arms.choose(ways, within, inner)
-        for name in (*ARMS, OURS):
+        for name in (*arms_for(rows), OURS):
             score = arms.score(name, taken(rows, test), labels[test], way)
             if score is not None:
                 found.setdefault(name, []).append(score)
@@ -127,9 +130,14 @@ def verdict(
 
 def judge(scores: dict[str, ndarray], chosen: Sequence[str], ratio: float) -> Verdict:
     """The verdict on balanced accuracies in folds; ``ratio``: test rows / training rows of a fold."""
-    gains = {name: corrected_interval(scores[OURS] - scores[name], ratio) for name in ("nothing", "SMOTE")}
+    gains = {name: corrected_interval(scores[OURS] - scores[name], ratio) for name in RIVALS if name in scores}
     words = words_of(gains)
     return Verdict(scores, tuple(chosen), gains, words, sentence(scores, gains, words))
+
+
+def arms_for(rows: Any) -> tuple[str, ...]:
+    """The arms beside the sampler's: of pictures warping too."""
+    return (*ARMS, WARPED) if are_pictures(rows) else ARMS
 
 
 def words_of(gains: dict[str, Interval]) -> dict[str, str]:
@@ -177,11 +185,11 @@ def sentence(scores: dict[str, ndarray], gains: dict[str, Interval], words: dict
         else "undecided whether augmentation helps"
     )
     than = {"helps": "better than", "harms": "worse than", "does not help": "no better than"}
-    other = f"{than[words['SMOTE']]} SMOTE" if words["SMOTE"] in than else "a tie with SMOTE"
-    return (
-        f"{lead}: balanced accuracy {level:.1f} % against {alone:.1f} % without, {_points(gains['nothing'])}; "
-        f"{other}, {_points(gains['SMOTE'])}"
-    )
+    others = [
+        f"{than.get(words[name], 'a tie with')} {name}, {_points(gains[name])}" for name in gains if name != "nothing"
+    ]
+    said = f"{lead}: balanced accuracy {level:.1f} % against {alone:.1f} % without, {_points(gains['nothing'])}"
+    return "; ".join([said, *others])
 
 
 def _points(gain: Interval) -> str:
@@ -203,9 +211,9 @@ def held_out(model: AutoencoderSampler, learn: Source, held: Source, *, seed: in
         some = np.random.default_rng(seed).choice(len(rows), MOST, replace=False)
         rows, labels = taken(rows, some), labels[some]
     arms = Arms(rows, labels, None, model, seed, fitted=model)
-    hits = {name: _hits(arms, name, test, known.values[truth], model.how) for name in (OURS, *ARMS)}
+    hits = {name: _hits(arms, name, test, known.values[truth], model.how) for name in (OURS, *arms_for(rows))}
     spans = {name: recall_interval(values, truth, seed) for name, values in hits.items()}
-    gains = {name: recall_interval(hits[OURS] - hits[name], truth, seed) for name in ("nothing", "SMOTE")}
+    gains = {name: recall_interval(hits[OURS] - hits[name], truth, seed) for name in RIVALS if name in hits}
     lines = [(name, f"{100 * s.value:.1f} %", f"{100 * s.low:.1f} to {100 * s.high:.1f}") for name, s in spans.items()]
     title = f"Balanced accuracy of a random forest on {len(truth):,} held-out rows"
     said = sentence({name: np.array([s.value]) for name, s in spans.items()}, gains, words_of(gains))
