@@ -32,6 +32,7 @@ COMMANDS = {
     "sample": "MODEL N --out -o --class --where --quality --seed --force",
     "augment": f"MODEL DATA --out -o --strategy --how --seed {DATA} --force",
     "select": f"MODEL DATA --out -o {DATA} --force",
+    "topics": f"MODEL [DATA] --out -o --top {DATA} --force",
     "info": "MODEL --json",
     "report": f"MODEL DATA --out -o {DATA} --force",
     "doctor": f"MODEL DATA {DATA} --json",
@@ -43,10 +44,11 @@ PUBLIC = [
     *("DenoisingAutoencoder", "ContractiveAutoencoder", "StackedAutoencoder", "ScoreMatchingAutoencoder"),
     *("MaskedAutoencoder", "SequenceAutoencoder", "VAE", "BetaVAE", "BetaTCVAE", "FactorVAE", "IWAE", "InfoVAE"),
     *("WAE", "RAE", "VampVAE", "FlowVAE", "HierarchicalVAE", "ConditionalVAE", "SemiSupervisedVAE", "CountVAE"),
+    "TopicModel",
     *("VQVAE", "ResidualVQVAE", "FSQAutoencoder", "CategoricalVAE", "AdversarialAutoencoder", "VAEGAN", "AEGAN"),
     *("AutoencoderClassifier", "AutoencoderRegressor", "PretrainedEncoder", "AutoencoderDetector"),
     *("AutoencoderSampler", "verdict", "AutoencoderSelector", "AutoencoderClusterer", "AutoencoderGenerator"),
-    "AutoencoderImputer",
+    *("AutoencoderImputer", "TopicFinder"),
     *("load", "Trainer", "Device", "Progress", "TimeLimit", "TensorBoard", "Checkpoint", "Spec", "data"),
 ]
 PARAMETERS = {
@@ -86,6 +88,8 @@ PARAMETERS = {
     "StackedAutoencoder": "n_components network hidden loss corruption "
     "penalties pretrain_epochs fine_tune trainer random_state",
     "TopKAutoencoder": "n_components k hidden patience dead_weight loss trainer random_state",
+    "TopicFinder": "autoencoder top trainer random_state",
+    "TopicModel": "n_components alpha hidden dropout beta trainer random_state",
     "VAE": "n_components network hidden prior loss beta trainer random_state",
     "VAEGAN": "n_components network hidden loss beta weight pixel critic trainer random_state",
     "VQVAE": "n_components network hidden codes groups commitment loss trainer random_state",

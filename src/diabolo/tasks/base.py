@@ -58,6 +58,8 @@ class TaskModel(BaseEstimator, ABC):
     """"label": `fit` needs y (a source's target column); None: y is not looked at."""
     _optional_labels: ClassVar[bool] = False
     _numeric_labels: ClassVar[bool] = False
+    _usual: ClassVar[str] = "autoencoder"
+    """The model that the command puts options such as --latent to, where none is named."""
 
     autoencoder: BaseAutoencoder | None
     trainer: Trainer | None
