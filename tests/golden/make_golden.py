@@ -49,7 +49,7 @@ def rows(name: str) -> np.ndarray:
     random = np.random.default_rng(0)
     if name == "conv":
         return random.integers(0, 256, (24, 6, 5), dtype=np.uint8)
-    if name == "count-vae":
+    if name in ("count-vae", "topic-model", "topics"):
         return random.poisson(4.0, (24, 5)).astype("float32")
     return (random.normal(size=(24, 5)) * 10 + 3).astype("float32")
 
@@ -61,13 +61,14 @@ ANSWERS: dict[str, Callable[[Any, np.ndarray], Any]] = {
     "generate": lambda model, X: model.sample(3, random_state=0),
     "impute": lambda model, X: model.transform(np.where(X > 15, np.nan, X)),
     "select": lambda model, X: model.get_support(),
+    "topics": lambda model, X: model.topics_of(X),
 }
 """What is kept of a model of each task."""
 
 
 def task(name: str) -> Any:
     """A small model of a task that is not fitted."""
-    from diabolo import VAE, Autoencoder, Trainer
+    from diabolo import VAE, Autoencoder, TopicModel, Trainer
     from diabolo.core import lookup
 
     special: dict[str, dict[str, Any]] = {
@@ -77,6 +78,7 @@ def task(name: str) -> Any:
         "generate": {"autoencoder": VAE(2, hidden=(4,))},
         "impute": {"autoencoder": Autoencoder(2, hidden=(4,)), "members": 1},
         "select": {"n_features": 2},
+        "topics": {"autoencoder": TopicModel(2, hidden=(4,)), "top": 3},
     }
     made: Any = lookup("task", name)(**special[name], trainer=Trainer(epochs=2, batch_size=8), random_state=0)
     return made

@@ -28,6 +28,10 @@ VARIANTS: dict[str, list[tuple[dict[str, Any], tuple[int, ...]]]] = {
         *(({"hidden": (5,), **options}, (7,)) for options in NORMS),
         ({"hidden": (5, 4)}, (3, 2)),
     ],
+    "topics": [
+        ({"hidden": (5,)}, (7,)),
+        ({"hidden": (5, 4), "dropout": 0.0}, (3, 2)),
+    ],
     "recurrent": [
         ({"width": 5}, (7,)),
         ({"width": 5, "cell": "lstm", "layers": 2, "bidirectional": False}, (7, 2)),

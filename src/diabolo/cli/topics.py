@@ -49,10 +49,10 @@ def topics(
         return
     source = read(data, model=fitted, **reading)
     if out is None:
-        _print(found, fitted.transform(source).mean(0), None)
+        _print(found, fitted.topics_of(source).mean(0), None)
         return
     seen = _Mean()
-    over(out, lambda piece: _of_texts(seen.add(fitted.transform(piece)), found, out), source, force, "text", fitted)
+    over(out, lambda piece: _of_texts(seen.add(fitted.topics_of(piece)), found, out), source, force, "text", fitted)
     _print(found, seen.mean(), None)
 
 

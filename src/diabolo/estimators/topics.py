@@ -8,9 +8,12 @@ from typing import Any, Self
 
 import numpy as np
 import torch
+from scipy.sparse import csr_matrix
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
 
-from ..core import Feed, Processor, Spec, register
-from ..core.errors import DataError, out_of_range
+from ..core import Batch, Feed, Processor, Spec, register
+from ..core.errors import out_of_range
 from ..core.interfaces import Shape
 from ..data import BagOfWords, Source
 from ..data.process_interactions import InteractionProcessor
@@ -20,13 +23,12 @@ from ..train import Trainer
 from .composed import compose
 from .likelihood import LogLikelihood
 from .recipe import Choice, Recipe
-from .rows import bare
+from .rows import bare, whole_lanes
 
 VOCABULARY, MOST_SHARE = 2000, 0.3
 """Of the bags of texts where no processor is asked for: the commonest content words, none of them everywhere."""
 STEPS, FEWEST, MOST = 5000, 30, 200
 """Steps of training, and the fewest and most epochs they may be."""
-SMALLEST = 1e-30
 
 
 @register("model", "topic-model")
@@ -36,15 +38,15 @@ class TopicModel(LogLikelihood):
         counts ──encoder──▶ q(z | x) ──softmax──▶ θ, shares of K topics ──▶ softmax(BN(θ W) + b) ──▶ words
         −ELBO = −Σ n_w log p(w | θ) + KL(q ‖ p),    p(z) ≈ Dir(α) before the softmax
 
-    ``transform`` gives the shares θ (N, K), at the posterior's mean; ``inverse_transform`` expects them. The order of
-    words is not looked at. Rows are texts, or counts of anything: an array or DataFrame (N, V) of at least 0, or a
-    sparse matrix. Texts become bags of the 2,000 commonest content words (`BagOfWords`: no function words, no numbers,
-    none in more than 30 % of the texts; of Chinese the pairs of neighbouring signs); ``Source(texts, "text",
-    processor=…)`` says it otherwise.
+    ``topics_of`` gives the shares θ (N, K); ``transform`` the codes before the softmax (the posterior's mean), which
+    are the better features for what comes next. The order of words is not looked at. Rows are texts, or counts of
+    anything: an array or DataFrame (N, V) of at least 0, or a sparse matrix. Texts become bags of the 2,000 commonest
+    content words (`BagOfWords`: no function words, no numbers, none in more than 30 % of the texts; of Chinese the
+    pairs of neighbouring signs); ``Source(texts, "text", processor=…)`` says it otherwise.
 
     Parameters
     ----------
-    n_components : int >= 2, K. Topics.
+    n_components : int >= 1, K. Topics.
     alpha : concentration of the Dirichlet prior, above 0: small ones ask for few topics a text.
     hidden : widths of the encoder's hidden layers, one at least.
     dropout : in [0, 1), of the hidden layers and of the shares.
@@ -58,7 +60,7 @@ class TopicModel(LogLikelihood):
     >>> from diabolo import TopicModel, Trainer
     >>> texts = ["the moon and the rocket", "a rocket to the moon", "apple pie recipe", "bake an apple pie"] * 10
     >>> model = TopicModel(2, trainer=Trainer(epochs=2), random_state=0).fit(texts)
-    >>> model.transform(texts[:3]).shape, sorted(model.vocabulary_)
+    >>> model.topics_of(texts[:3]).shape, sorted(model.vocabulary_)
     ((3, 2), ['apple', 'bake', 'moon', 'pie', 'recipe', 'rocket'])
     """
 
@@ -135,31 +137,32 @@ class TopicModel(LogLikelihood):
 
     def counts(self, X: Any) -> Any:
         """Texts as the counts of the vocabulary that the model sees, sparse (N, V)."""
-        from scipy.sparse import csr_matrix
-
         held = self.processor_.encode(bare(self._rows(X, fitting=False)))["x"]
         width = int(np.prod(self.processor_.shape))
         return csr_matrix(held.flatten(1).numpy()) if isinstance(held, torch.Tensor) else held.csr(width)
 
     # rows and codes -----------------------------------------------------------------------------------------
 
-    def transform(self, X: Any) -> np.ndarray:
-        """Shares of the topics (N, K), float32, rows summing to 1."""
-        return self._apply(X, lambda batch: torch.softmax(self.module_.code(batch.x, batch.mask, batch.cond), -1))
+    def topics_of(self, X: Any) -> np.ndarray:
+        """Shares of the topics in each row (N, K), float32, rows summing to 1: the softmax of the codes."""
+        return self._apply(X, lambda batch: torch.softmax(self._code(batch), -1))
 
-    def _decoded(self, Z: Any, cond: Any = None) -> Any:
-        shares = np.asarray(Z, np.float32)
-        if shares.size and not shares.min() >= 0:
-            raise DataError("codes of a topic model are shares of topics, at least 0; some are negative or no numbers.")
-        return super()._decoded(np.log(np.maximum(shares, SMALLEST)), cond)
+    def transform(self, X: Any) -> np.ndarray:
+        """Codes of rows (N, K), float32."""
+        return self._apply(X, self._code)
+
+    def _code(self, batch: Batch) -> Tensor:
+        """In whole lanes: a batch norm magnifies how the last digit depends on the number of rows."""
+        whole = whole_lanes(batch)
+        return self.module_.code(whole.x, whole.mask, whole.cond)[: len(batch)]
 
     def _rows(self, X: Any, fitting: bool) -> Any:
         """Numbers are counts, whatever kind they look like."""
         rows = super()._rows(X, fitting)
-        if not fitting or kind_of(bare(rows)) is not None:
-            self._names = list(X.columns) if fitting and isinstance(X, Source) and X.columns else None
+        if not fitting:
             return rows
-        return Source(np.asarray(bare(rows)), "counts")
+        self._names = list(X.columns) if isinstance(X, Source) and X.columns else None
+        return rows if kind_of(bare(rows)) is not None else Source(np.asarray(bare(rows)), "counts")
 
     def _reader(self, rows: Any) -> Processor:
         held = bare(rows)
@@ -172,7 +175,10 @@ class TopicModel(LogLikelihood):
         return BagOfWords(VOCABULARY, unit=unit, max_share=MOST_SHARE, stop_words="drop")
 
     def _fitted(self) -> Self:
-        from sklearn.utils.validation import check_is_fitted
-
         check_is_fitted(self)
         return self
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.positive_only = True
+        return tags

@@ -22,11 +22,11 @@ class Dirichlet(Prior):
         softmax(z) ~ Dir(α, …, α)   ≈   z ~ N(0, v I),    v = (1 − 1/K) / α
 
     The mode and the curvature of the Dirichlet's density in z (softmax basis) are the Gaussian's. A small α makes
-    shares sparse: few topics in a text.
+    shares sparse: few topics in a text. (K = 1, whose only share is always 1, has v = 1 / α.)
 
     Parameters
     ----------
-    features : int, at least 2. K, values of z a position.
+    features : int, at least 1. K, values of z a position.
     alpha : float above 0. Concentration of every share; 1: all shares are equally likely.
 
     Raises `UsageError` for values out of range.
@@ -44,12 +44,13 @@ class Dirichlet(Prior):
 
     def __init__(self, features: int, alpha: float = 1.0) -> None:
         super().__init__()
-        if features < 2:
-            raise out_of_range("features", "an int of at least 2: the shares of one part are always 1", features)
+        if features < 1:
+            raise out_of_range("features", "an int of at least 1", features)
         if not (isinstance(alpha, int | float) and 0 < alpha < math.inf):
             raise out_of_range("alpha", "a number above 0", alpha)
         self.register_buffer("loc", torch.zeros(features), persistent=False)
-        self.register_buffer("scale", torch.full((features,), math.sqrt((1 - 1 / features) / alpha)), persistent=False)
+        variance = (1 - 1 / features if features > 1 else 1.0) / alpha
+        self.register_buffer("scale", torch.full((features,), math.sqrt(variance)), persistent=False)
 
     def forward(self, module: AutoencoderModule, cond: Float[Tensor, "b c"] | None = None) -> Independent:
         return Independent(Normal(self.loc, self.scale, validate_args=False), 1, validate_args=False)

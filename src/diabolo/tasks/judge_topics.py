@@ -22,7 +22,7 @@ MOST, DRAWS = 10_000, 2000
 
 
 def judged(model: Any, learn: Source, held: Source, seed: int) -> Assessment | None:
-    """Coherence (NPMI) over the texts learnt from and over held-out ones, and diversity; None where it cannot be said."""
+    """Coherence (NPMI) over texts learnt from and held-out ones, and diversity; None where nothing was counted."""
     learn = _some(learn, seed)
     counts, others = (model.model.counts(part) for part in (learn, held))
     if counts.nnz == 0:

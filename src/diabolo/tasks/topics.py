@@ -40,8 +40,8 @@ class TopicFinder(TransformerMixin, TaskModel):
     top : int >= 2, words of a topic that are shown and judged.
     trainer, random_state : as in `Autoencoder`.
 
-    Attributes after ``fit``: ``topic_words_`` (K lists of ``top`` words), ``coherence_`` (K,) in [−1, 1], ``diversity_``
-    in (0, 1], ``topic_shares_`` (K,), what part of the texts each topic makes up. Rows: as `TopicModel`.
+    Attributes after ``fit``: ``topic_words_`` (K lists of ``top`` words), ``coherence_`` (K,) in [−1, 1],
+    ``diversity_`` in (0, 1], ``topic_shares_`` (K,), what part of the texts each topic makes up. Rows: as `TopicModel`.
 
     Raises `UsageError` for another autoencoder or a ``top`` out of range, `DataError` for rows that are no counts.
 
@@ -51,7 +51,7 @@ class TopicFinder(TransformerMixin, TaskModel):
     >>> from diabolo import TopicFinder, TopicModel, Trainer
     >>> texts = ["the moon and the rocket", "a rocket to the moon", "apple pie recipe", "bake an apple pie"] * 10
     >>> found = TopicFinder(TopicModel(2), top=3, trainer=Trainer(epochs=2), random_state=0).fit(texts)
-    >>> len(found.topic_words_), found.coherence_.shape, found.transform(texts).shape
+    >>> len(found.topic_words_), found.coherence_.shape, found.topics_of(texts).shape
     (2, (2,), (40, 2))
     """
 
@@ -71,9 +71,9 @@ class TopicFinder(TransformerMixin, TaskModel):
         """Train the topic model and judge its topics on the same texts; y is not looked at."""
         self._begin()
         X = open_source(X) if isinstance(X, str | Path) else X
-        model = self._member("topics", self._base(), X)
+        self._member("topics", self._base(), X)
         self.arrays_["coherence"] = self.coherence(X)
-        self.arrays_["shares"] = model.transform(X).mean(0)
+        self.arrays_["shares"] = self.topics_of(X).mean(0)
         return self
 
     def _begin(self) -> None:
@@ -124,16 +124,20 @@ class TopicFinder(TransformerMixin, TaskModel):
 
     # texts --------------------------------------------------------------------------------------------------
 
-    def transform(self, X: Any) -> np.ndarray:
+    def topics_of(self, X: Any) -> np.ndarray:
         """Shares of the topics in each text (N, K), rows summing to 1."""
-        return self.model.transform(X)
+        return self.model.topics_of(X)
 
     def predict(self, X: Any) -> np.ndarray:
         """The topic that has the largest share of each text (N,), 0 to K - 1."""
-        return self.transform(X).argmax(1)
+        return self.topics_of(X).argmax(1)
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Codes of texts (N, K): what the shares are the softmax of."""
+        return self.model.transform(X)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Names of the topics' columns: z0, z1 …"""
+        """Names of the code's columns: z0, z1 …"""
         return self.model.get_feature_names_out()
 
     # judging and showing ------------------------------------------------------------------------------------
@@ -146,7 +150,7 @@ class TopicFinder(TransformerMixin, TaskModel):
 
     def exhibits(self, source: Source, *, seed: int = 0) -> Sequence[Exhibit]:
         """The topics with their words and a typical text each, and a picture of the shares in some texts."""
-        shares = self.transform(source)
+        shares = self.topics_of(source)
         return [self._table(source, shares), _picture(shares, seed)]
 
     def _table(self, source: Source, shares: np.ndarray) -> Exhibit:
