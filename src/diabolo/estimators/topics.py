@@ -25,10 +25,12 @@ from .likelihood import LogLikelihood
 from .recipe import Choice, Recipe
 from .rows import bare, whole_lanes
 
-VOCABULARY, MOST_SHARE = 2000, 0.3
+VOCABULARY, MOST_SHARE = 2000, 0.5
 """Of the bags of texts where no processor is asked for: the commonest content words, none of them everywhere."""
-STEPS, FEWEST, MOST = 5000, 30, 200
+STEPS, FEWEST, MOST = 3500, 20, 200
 """Steps of training, and the fewest and most epochs they may be."""
+BATCHES, SMALL, LARGE = 20, 32, 200
+"""Batches of an epoch, and the fewest and most rows of one."""
 
 
 @register("model", "topic-model")
@@ -41,7 +43,7 @@ class TopicModel(LogLikelihood):
     ``topics_of`` gives the shares θ (N, K); ``transform`` the codes before the softmax (the posterior's mean), which
     are the better features for what comes next. The order of words is not looked at. Rows are texts, or counts of
     anything: an array or DataFrame (N, V) of at least 0, or a sparse matrix. Texts become bags of the 2,000 commonest
-    content words (`BagOfWords`: no function words, no numbers, none in more than 30 % of the texts; of Chinese the
+    content words (`BagOfWords`: no function words, no numbers, none in more than half of the texts; of Chinese the
     pairs of neighbouring signs); ``Source(texts, "text", processor=…)`` says it otherwise.
 
     Parameters
@@ -70,7 +72,7 @@ class TopicModel(LogLikelihood):
         *,
         alpha: float = 1.0,
         hidden: Sequence[int] = (100, 100),
-        dropout: float = 0.2,
+        dropout: float = 0.0,
         beta: Any = 1.0,
         trainer: Trainer | None = None,
         random_state: Any = None,
@@ -87,14 +89,17 @@ class TopicModel(LogLikelihood):
         recipe.training = [
             Choice("optimizer", "adam(beta1=0.99)", "much momentum brings topics apart before they settle"),
             Choice("lr", 2e-3, "as the paper has it"),
-            Choice("batch_size", 200, "as the paper has it: batch norms want many rows"),
         ]
         return recipe
 
     def _decide_training(self, recipe: Recipe, feed: Feed, trainer: Trainer | None) -> list[Choice]:
-        epochs = int(np.clip(ceil(STEPS / ceil(len(feed) / 200)), FEWEST, MOST))
-        why = f"about {STEPS} steps, as topics take time to part"
-        recipe.training = [*recipe.training, Choice("epochs", epochs, why)]
+        size = int(np.clip(len(feed) // BATCHES, SMALL, LARGE))
+        epochs = int(np.clip(ceil(STEPS * size / len(feed)), FEWEST, MOST))
+        recipe.training = [
+            *recipe.training,
+            Choice("batch_size", size, f"{len(feed)} rows; batch norms want many"),
+            Choice("epochs", epochs, f"about {STEPS} steps, as topics take time to part"),
+        ]
         return super()._decide_training(recipe, feed, trainer)
 
     # topics -------------------------------------------------------------------------------------------------
@@ -102,7 +107,8 @@ class TopicModel(LogLikelihood):
     def topics(self, top: int = 10) -> list[list[tuple[str, float]]]:
         """The words each topic is most about, first the most, with their weights.
 
-        A weight is how much more a word is expected, in standard deviations of its logit over the training texts.
+        A weight is what the topic adds to the word's logit, beyond what topics add on average, times the topic's share
+        of the word among all topics.
         Raises `UsageError` for ``top`` below 1.
         """
         if not isinstance(top, int | np.integer) or top < 1:
@@ -121,8 +127,8 @@ class TopicModel(LogLikelihood):
         """How much each topic is about each word (K, V), float32."""
         decoder: Any = self._fitted().module_.decoder
         with torch.no_grad():
-            lifts: np.ndarray = decoder.lifts().numpy()
-        return lifts
+            abouts: np.ndarray = decoder.abouts().numpy()
+        return abouts
 
     @property
     def vocabulary_(self) -> list[str]:

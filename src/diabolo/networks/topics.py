@@ -38,7 +38,7 @@ class Topics(Network):
     torch.Size([4, 5])
     """
 
-    def __init__(self, hidden: Sequence[int] = (100, 100), dropout: float = 0.2) -> None:
+    def __init__(self, hidden: Sequence[int] = (100, 100), dropout: float = 0.0) -> None:
         self.hidden, self.dropout = tuple(int(width) for width in hidden), float(dropout)
         if not self.hidden or min(self.hidden) < 1:
             raise out_of_range("hidden", "at least one width of at least 1", hidden)
@@ -95,11 +95,13 @@ class TopicDecoder(Decoder, Centred):
         shares = self.drop(torch.softmax(z, -1))
         return self.out(shares @ self.weight).unflatten(1, self.out_shape)
 
-    def lifts(self) -> Float[Tensor, "k v"]:
-        """How many standard deviations of its logit every topic adds to every word."""
+    def abouts(self) -> Float[Tensor, "k v"]:
+        """How much every topic is about every word: what it adds to the logit beyond the other topics' mean, times its
+        share of the word among all topics (Bischof & Airoldi 2012: words that are frequent there and exclusive).
+        """
         norm = self.out.norm.body
-        centred = self.weight - self.weight.mean(0)
-        return centred / torch.sqrt(norm.running_var + norm.eps)
+        beyond = self.weight - self.weight.mean(0)
+        return beyond * torch.softmax(beyond / torch.sqrt(norm.running_var + norm.eps), 0)
 
     def centre(self, value: Tensor) -> None:
         """Start at ``value``: the shift takes it."""
