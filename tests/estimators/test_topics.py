@@ -104,7 +104,10 @@ def test_counts_may_come_as_an_array_a_frame_or_sparse(texts: list[str], model: 
         assert fitted.topics_of(rows).shape == (TEXTS, TOPICS)
         assert (fitted.counts(rows) != counts).nnz == 0
         made[name] = fitted.vocabulary_
-    assert made["frame"] == made["named"] == model.vocabulary_ and made["array"][:2] == made["sparse"][:2] == ["x0", "x1"]
+    assert made["frame"] == made["named"] == model.vocabulary_ and made["array"][:2] == made["sparse"][:2] == [
+        "x0",
+        "x1",
+    ]
 
 
 def test_sparse_rows_are_learnt_from_as_texts_are(texts: list[str]) -> None:
