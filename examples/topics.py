@@ -28,7 +28,7 @@ def made(count: int = 600, seed: int = 0) -> tuple[list[str], np.ndarray]:
 
 
 def main(epochs: int = 40) -> None:
-    texts, shares = made()
+    texts, _ = made()
     found = TopicFinder(TopicModel(3), top=6, trainer=Trainer(epochs=epochs, lr=0.01), random_state=0).fit(texts)
     for number, words in enumerate(found.topic_words_):
         print(f"topic {number}, NPMI {found.coherence_[number]:+.2f}: {', '.join(words)}")

@@ -68,10 +68,8 @@ def test_diversity_counts_different_words() -> None:
 
 def test_windows_hold_what_slides_through_them() -> None:
     documents = [RANDOM.integers(-1, 5, length).tolist() for length in (12, 3, 1, 0, 7)]
-    expected = []
-    for row in documents:
-        for begin in range(max(1, len(row) - 3) if row else 0):
-            expected.append([float(word in row[begin : begin + 4]) for word in range(5)])
+    cuts = [row[begin : begin + 4] for row in documents for begin in range(max(1, len(row) - 3) if row else 0)]
+    expected = [[float(word in cut) for word in range(5)] for cut in cuts]
     np.testing.assert_array_equal(windowed(documents, 5, width=4).toarray(), expected)
 
 
