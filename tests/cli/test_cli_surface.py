@@ -39,6 +39,7 @@ COMMANDS = {
     "select": f"MODEL DATA --out -o {DATA} --force",
     "index": f"MODEL DATA --out -o --kind --metric --bits --recall --append --seed {DATA} --force",
     "search": f"INDEX [QUERY] --k --row --like --out -o {DATA} --force",
+    "topics": f"MODEL [DATA] --out -o --top {DATA} --force",
     "info": "MODEL --json",
     "report": f"MODEL DATA --out -o {DATA} --force",
     "doctor": f"MODEL DATA {DATA} --json",
@@ -50,12 +51,14 @@ PUBLIC = [
     *("DenoisingAutoencoder", "ContractiveAutoencoder", "StackedAutoencoder", "ScoreMatchingAutoencoder"),
     *("MaskedAutoencoder", "SequenceAutoencoder", "VAE", "BetaVAE", "BetaTCVAE", "FactorVAE", "IWAE", "InfoVAE"),
     *("WAE", "RAE", "VampVAE", "FlowVAE", "HierarchicalVAE", "ConditionalVAE", "SemiSupervisedVAE", "CountVAE"),
+    "TopicModel",
     *("VQVAE", "ResidualVQVAE", "FSQAutoencoder", "CategoricalVAE", "AdversarialAutoencoder", "VAEGAN", "AEGAN"),
     *("AutoencoderClassifier", "AutoencoderRegressor", "PretrainedEncoder", "AutoencoderDetector"),
     *("AutoencoderSampler", "verdict", "AutoencoderSelector", "AutoencoderClusterer", "AutoencoderGenerator"),
     *("AutoencoderImputer", "Denoiser", "Inpainter", "Segmenter", "SoundSegmenter", "SearchIndex"),
     *("Denoiser", "AutoencoderImputer", "Inpainter", "Segmenter"),
     *("AutoencoderImputer", "Denoiser", "Inpainter", "Segmenter", "interpolate", "sample_quality"),
+    *("AutoencoderImputer", "Denoiser", "Inpainter", "Segmenter", "TopicFinder"),
     *("load", "Trainer", "Device", "Progress", "TimeLimit", "TensorBoard", "Checkpoint", "Spec", "data"),
 ]
 PARAMETERS = {
@@ -100,6 +103,8 @@ PARAMETERS = {
     "StackedAutoencoder": "n_components network hidden loss corruption "
     "penalties pretrain_epochs fine_tune trainer random_state",
     "TopKAutoencoder": "n_components k hidden patience dead_weight loss trainer random_state",
+    "TopicFinder": "autoencoder top trainer random_state",
+    "TopicModel": "n_components alpha hidden dropout beta trainer random_state",
     "VAE": "n_components network hidden prior loss beta trainer random_state",
     "VAEGAN": "n_components network hidden loss beta weight pixel critic trainer random_state",
     "VQVAE": "n_components network hidden codes groups commitment loss trainer random_state",

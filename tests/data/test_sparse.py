@@ -67,11 +67,14 @@ def test_repeated_entries_are_added_up():
     assert matrix.nnz == 3, "what was given stays as it is"
 
 
+@pytest.mark.parametrize("part", [slice(None, None, 2), slice(7, 1, -3), slice(2, 9), slice(9, 2), slice(-3, None)])
+def test_slices_are_those_of_an_array(matrix, part):
+    np.testing.assert_array_equal(SparseRows.of(matrix)[part].csr(matrix.shape[1]).toarray(), matrix.toarray()[part])
+
+
 def test_what_cannot_be_is_refused(matrix):
     rows = SparseRows.of(matrix)
     with pytest.raises(DataError, match="outside rows of 2 values"):
         rows.dense(2)
-    with pytest.raises(UsageError, match="without a step"):
-        rows[::2]
     with pytest.raises(UsageError, match="dimension 0"):
         rows.index_select(1, torch.tensor([0]))

@@ -16,13 +16,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from diabolo import Autoencoder, CountVAE, Trainer
+from diabolo import Autoencoder, CountVAE, TopicModel, Trainer
 from diabolo.core import lookup, names
 
 EVERY: dict[str, Any] = {name: lookup("model", name) for name in names("model")}
 """Every public estimator by its registered name."""
 MODELS = {name: model for name, model in EVERY.items() if "n_components" in inspect.signature(model).parameters}
 """Those that are autoencoders themselves; the others hold one (`tests/estimators/test_supervised.py`)."""
+COUNTS = (CountVAE, TopicModel)
 UNLABELLED = {"check_classifiers_classes": "-1 marks a row of unknown class, so it cannot be a class"}
 """What a classifier that takes unlabelled rows cannot pass; scikit-learn lets its own off by their names."""
 TABLES = {"check_regressor_data_not_an_array": "a frame is a table, its columns standardised; an array is not"}
@@ -66,15 +67,15 @@ def classes(n: int = 80) -> np.ndarray:
 
 
 def suited(model: Any, X: np.ndarray) -> np.ndarray:
-    """Rows as the model takes them: counts for the one that is for counts."""
-    return np.round(20 * np.exp(X)).astype("float32") if model is CountVAE else X
+    """Rows as the model takes them: counts for those that are for counts."""
+    return np.round(20 * np.exp(X)).astype("float32") if model in COUNTS else X
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS.keys())
 def test_in_a_pipeline_before_a_classifier(model: Any) -> None:
     X = suited(model, rows())
     y = (rows()[:, 0] > 0).astype(int)
-    scaler = "passthrough" if model is CountVAE else StandardScaler()
+    scaler = "passthrough" if model in COUNTS else StandardScaler()
     fitted = model(2, trainer=quick(epochs=20), random_state=0)
     pipe = make_pipeline(scaler, fitted, LogisticRegression()).fit(X, y)
     assert pipe.score(X, y) > 0.8

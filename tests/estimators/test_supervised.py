@@ -223,3 +223,12 @@ def test_what_is_no_autoencoder_is_refused() -> None:
         AutoencoderClassifier(3).fit(X, y)
     with pytest.raises(DataError, match="80 rows"):
         classifier().fit(X, y[:3])
+
+
+def test_a_fitted_autoencoder_of_a_source_with_a_processor_of_its_own_goes_on_to_learn_labels() -> None:
+    texts = np.array(["red fish", "blue fish", "red dog", "blue dog"] * 10, object)
+    source = Source(texts, "text", processor="bag-of-words(weight='tf-idf')")
+    base = Autoencoder(2, hidden=(8,), trainer=Trainer(epochs=2), random_state=0).fit(source)
+    y = np.array([1.0, 0.0, 1.0, 0.0] * 10)
+    model = AutoencoderRegressor(base, trainer=Trainer(epochs=100), random_state=0).fit(source, y)
+    assert model.score(texts, y) > 0.9

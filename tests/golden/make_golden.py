@@ -57,7 +57,7 @@ def rows(name: str) -> np.ndarray:
         return random.integers(0, 256, (24, 6, 5), dtype=np.uint8)
     if name in PICTURES:
         return random.random((24, 8, 8)).astype("float32")
-    if name == "count-vae":
+    if name in ("count-vae", "topic-model", "topics"):
         return random.poisson(4.0, (24, 5)).astype("float32")
     return (random.normal(size=(24, 5)) * 10 + 3).astype("float32")
 
@@ -85,13 +85,14 @@ ANSWERS: dict[str, Callable[[Any, np.ndarray], Any]] = {
     "segment": lambda model, X: model.predict_proba(X),
     "segment-sounds": lambda model, X: model.segment(as_given("segment-sounds", X))[0].novelty,
     "select": lambda model, X: model.get_support(),
+    "topics": lambda model, X: model.topics_of(X),
 }
 """What is kept of a model of each task."""
 
 
 def task(name: str) -> Any:
     """A small model of a task that is not fitted."""
-    from diabolo import VAE, Autoencoder, Trainer
+    from diabolo import VAE, Autoencoder, TopicModel, Trainer
     from diabolo.core import lookup
 
     special: dict[str, dict[str, Any]] = {
@@ -106,6 +107,7 @@ def task(name: str) -> Any:
         "segment": {"autoencoder": Autoencoder(2, network="u-shaped(width=2, depth=1)"), "tile": 8},
         "segment-sounds": {"autoencoder": Autoencoder(2, hidden=(4,)), "splices": 10, "pieces": 2},
         "select": {"n_features": 2},
+        "topics": {"autoencoder": TopicModel(2, hidden=(4,)), "top": 3},
     }
     made: Any = lookup("task", name)(**special[name], trainer=Trainer(epochs=2, batch_size=8), random_state=0)
     return made

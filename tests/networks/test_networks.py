@@ -32,6 +32,10 @@ VARIANTS: dict[str, list[tuple[dict[str, Any], tuple[int, ...]]]] = {
         ({"frame": 8, "step": 2, "network": "dense(hidden=(5,))"}, (20,)),
         ({"frame": 8, "step": 4, "network": "dense(hidden=(5,))"}, (21, 2)),
     ],
+    "topics": [
+        ({"hidden": (5,)}, (7,)),
+        ({"hidden": (5, 4), "dropout": 0.0}, (3, 2)),
+    ],
     "recurrent": [
         ({"width": 5}, (7,)),
         ({"width": 5, "cell": "lstm", "layers": 2, "bidirectional": False}, (7, 2)),

@@ -24,6 +24,7 @@ from . import (
     select,
     show,
 )
+from . import apply, augment, cluster, demo, denoise, detect, fit, impute, inpaint, segment, select, show, topics
 from .options import guarded
 
 app = typer.Typer(
@@ -70,6 +71,7 @@ app.command("augment")(guarded(augment.augment))
 app.command("select")(guarded(select.select))
 app.command("index")(guarded(index.index))
 app.command("search")(guarded(search.search))
+app.command("topics")(guarded(topics.topics))
 app.command("info")(guarded(show.info))
 app.command("report")(guarded(show.report))
 app.command("doctor")(guarded(show.doctor))

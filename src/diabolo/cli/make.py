@@ -52,7 +52,8 @@ def _inner(options: dict[str, Any], given: dict[str, Any], task: Any) -> Any:
         if not head:
             raise UsageError(f"--init does not apply to --task {options['task']}; leave it out.")
         return load(options["init"])
-    inner = lookup("model", USUAL if model == "auto" or model in HEADS.values() else model)
+    usual = getattr(task, "_usual", USUAL)
+    inner = lookup("model", usual if model == "auto" or model in HEADS.values() else model)
     if inner._label_role is not None and (head or inner._label_role == "label"):
         raise UsageError(
             f"model {inner.part_name!r} learns from labels itself; drop --task, or choose another --model."

@@ -11,6 +11,7 @@ from typing import Any
 def describe_rows(processor: Any, source: Any = None) -> str:
     """What one row is, in words: 'pictures of 28x28 pixels', 'rows of 5 columns (3 numeric, 2 categorical)'."""
     from ..data import TableProcessor
+    from ..data.process_words import UNITS
     from ..data.sound_windows import SoundProcessor
 
     if isinstance(processor, TableProcessor):
@@ -24,7 +25,7 @@ def describe_rows(processor: Any, source: Any = None) -> str:
     if processor.part_name == "text":
         return f"texts of up to {shape[0] - 1} tokens ({processor.tokens}, {processor.tokenizer.size} different ones)"
     if processor.part_name == "bag-of-words":
-        return f"texts as bags of {shape[0]} {processor.unit}"
+        return f"texts as bags of {shape[0]:,} {UNITS[processor.unit]}"
     picture = processor.part_name == "image" or (source is not None and source.modality == "image")
     if processor.part_name == "series":
         return f"series, as windows of {shape[0]} steps in {shape[1]} channel{'' if shape[1] == 1 else 's'}"

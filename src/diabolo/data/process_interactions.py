@@ -11,11 +11,11 @@ from torch import Tensor
 
 from ..core import Batch, Processor, Spec, register
 from ..core.errors import DataError, out_of_range
-from ..core.sparse import csr
+from ..core.sparse import csr, row_sums
 from .limits import check_finite
 from .sparse import SparseRows
 
-VALUES = ("implicit", "rating")
+VALUES = ("implicit", "rating", "counts")
 
 
 @register("processor", "interactions")
@@ -24,16 +24,18 @@ class InteractionProcessor(Processor):
 
         implicit   x = 1 / sqrt(items of the user) at the items, target = 1 there     loss multinomial
         rating     x = target = rating - mean, scored at the rated items alone        loss squared
+        counts     x = log(1 + count) of unit length, target = count                  loss multinomial
 
     ``x`` and ``target`` of a batch are sparse tensors (torch CSR), so that memory and time grow with the interactions.
     ``invert`` gives float32 scores (N, M): the expected counts, or ratings.
 
     Parameters
     ----------
-    values : "implicit" (every interaction that is not 0 counts as 1) or "rating" (the values stored are learnt).
+    values : "implicit" (every interaction that is not 0 counts as 1), "rating" (the values stored are learnt) or
+        "counts" (how often: words of a text).
     at_least : interactions below this value are left out, such as 4 of 5 stars; None: none are.
 
-    Raises `DataError` for NaN or infinity, other items than at fit, or no interaction at all.
+    Raises `DataError` for NaN or infinity, negative counts, other items than at fit, or no interaction at all.
 
     Reference: Liang, Krishnan, Hoffman & Jebara (2018), "Variational autoencoders for collaborative filtering";
     Sedhain, Menon, Sanner & Xie (2015), "AutoRec: autoencoders meet collaborative filtering", for ratings.
@@ -46,7 +48,7 @@ class InteractionProcessor(Processor):
 
     def __init__(self, values: str = "implicit", at_least: float | None = None) -> None:
         if values not in VALUES:
-            raise out_of_range("values", "'implicit' or 'rating'", values)
+            raise out_of_range("values", "'implicit', 'rating' or 'counts'", values)
         self.values, self.at_least = values, None if at_least is None else float(at_least)
         self.width, self.mean = 0, 0.0
 
@@ -68,7 +70,10 @@ class InteractionProcessor(Processor):
                 f"X has {matrix.shape[1]} features, but the model is expecting {self.width} features as input; items "
                 "are matched by name where rows are read with open(path, columns=ITEMS)."
             )
-        matrix.data = matrix.data - np.float32(self.mean) if self.values == "rating" else np.ones_like(matrix.data)
+        if self.values == "rating":
+            matrix.data = matrix.data - np.float32(self.mean)
+        if self.values == "implicit":
+            matrix.data = np.ones_like(matrix.data)
         return {"x": SparseRows.of(matrix)}
 
     def collate(self, tensors: dict[str, Any]) -> Batch:
@@ -78,6 +83,11 @@ class InteractionProcessor(Processor):
         if self.values == "rating":
             observed = csr(offsets, held.columns, torch.ones_like(values, dtype=torch.bool), self.width)
             return Batch(target, target, scored=observed)
+        if self.values == "counts":
+            logs = torch.log1p(values)
+            squares = row_sums(target, logs.square()).clamp_min(torch.finfo(logs.dtype).tiny)
+            lengths = squares.rsqrt().repeat_interleave(held.counts)
+            return Batch(csr(offsets, held.columns, logs * lengths, self.width), target)
         lengths = held.counts.clamp_min(1).to(values.dtype).rsqrt().repeat_interleave(held.counts)
         return Batch(csr(offsets, held.columns, values * lengths, self.width), target)
 
@@ -88,7 +98,7 @@ class InteractionProcessor(Processor):
 
     def defaults(self) -> dict[str, Spec]:
         network = Spec("dense", activation="tanh", hides=0.5)
-        return {"loss": Spec("multinomial" if self.values == "implicit" else "squared"), "network": network}
+        return {"loss": Spec("squared" if self.values == "rating" else "multinomial"), "network": network}
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -124,6 +134,8 @@ class InteractionProcessor(Processor):
             counts[np.diff(matrix.indptr) == 0] = 0
             offsets = np.concatenate([[0], counts.cumsum()])
             matrix = csr_matrix((matrix.data[kept], matrix.indices[kept], offsets), shape=matrix.shape)
-        if self.values == "implicit":
+        if self.values != "rating":
             matrix.eliminate_zeros()
+        if self.values == "counts" and matrix.nnz and matrix.data.min() < 0:
+            raise DataError(f"Negative values in data: counts are at least 0; the lowest is {matrix.data.min():g}.")
         return matrix

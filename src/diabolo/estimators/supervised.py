@@ -24,7 +24,7 @@ from .head import Coded, Head, Headed, code_values
 from .labels import Labels, checked_classes
 from .online import OnlineClasses
 from .recipe import Choice, Recipe
-from .rows import whole_lanes
+from .rows import bare, whole_lanes
 
 STEPS = 1200
 """Of the supervised stage, where nothing else is asked for."""
@@ -90,7 +90,7 @@ class Supervised(BaseAutoencoder):
         if given is None:
             return super()._prepare(rows)
         self.processor_ = given.processor_
-        return self.processor_.encode(rows)
+        return self.processor_.encode(bare(rows))
 
     def _resolve(self, feed: Feed) -> tuple[Self, list[Choice]]:
         given = self._given()

@@ -60,6 +60,8 @@ class TaskModel(BaseEstimator, ABC):
     """Whether it takes pictures as they are, whatever the size its autoencoders learnt from."""
     _optional_labels: ClassVar[bool] = False
     _numeric_labels: ClassVar[bool] = False
+    _usual: ClassVar[str] = "autoencoder"
+    """The model that the command puts options such as --latent to, where none is named."""
 
     autoencoder: BaseAutoencoder | None
     trainer: Trainer | None
