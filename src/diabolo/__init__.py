@@ -52,6 +52,7 @@ _HOME = {
     "AutoencoderClusterer": "tasks.cluster",
     "AutoencoderGenerator": "tasks.generate",
     "AutoencoderImputer": "tasks.impute",
+    "Recommender": "tasks.recommend",
     "load": "estimators.saving",
     "Trainer": "train",
     "Device": "train",

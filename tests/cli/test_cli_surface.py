@@ -32,6 +32,7 @@ COMMANDS = {
     "sample": "MODEL N --out -o --class --where --quality --seed --force",
     "augment": f"MODEL DATA --out -o --strategy --how --seed {DATA} --force",
     "select": f"MODEL DATA --out -o {DATA} --force",
+    "recommend": f"MODEL [DATA] --out -o --k --similar --items --seen {DATA} --force",
     "info": "MODEL --json",
     "report": f"MODEL DATA --out -o {DATA} --force",
     "doctor": f"MODEL DATA {DATA} --json",
@@ -46,7 +47,7 @@ PUBLIC = [
     *("VQVAE", "ResidualVQVAE", "FSQAutoencoder", "CategoricalVAE", "AdversarialAutoencoder", "VAEGAN", "AEGAN"),
     *("AutoencoderClassifier", "AutoencoderRegressor", "PretrainedEncoder", "AutoencoderDetector"),
     *("AutoencoderSampler", "verdict", "AutoencoderSelector", "AutoencoderClusterer", "AutoencoderGenerator"),
-    "AutoencoderImputer",
+    *("AutoencoderImputer", "Recommender"),
     *("load", "Trainer", "Device", "Progress", "TimeLimit", "TensorBoard", "Checkpoint", "Spec", "data"),
 ]
 PARAMETERS = {
@@ -62,6 +63,7 @@ PARAMETERS = {
     "PretrainedEncoder": "model fine_tune trainer random_state",
     "AutoencoderSampler": "autoencoder how sampling_strategy k_neighbors trainer random_state",
     "AutoencoderImputer": "autoencoder members hide prior trainer random_state",
+    "Recommender": "autoencoder kind penalty dropout trainer random_state",
     "BetaTCVAE": "n_components beta network hidden loss trainer random_state",
     "BetaVAE": "n_components beta warm_up capacity network hidden loss trainer random_state",
     "CategoricalVAE": "n_components network hidden classes straight_through loss beta trainer random_state",

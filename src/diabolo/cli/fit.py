@@ -85,6 +85,7 @@ def fit(
         return
     estimator = job.make_estimator(options)
     told = {name: options[name] for name in reading}
+    told["as_"] = told["as_"] or vars(type(estimator)).get("_reads_as")
     holes = vars(type(estimator)).get("_takes_missing", False)
     source = job.with_labels(estimator, read(data, allow_missing=holes, **told))
     if dry_run:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import apply, augment, cluster, demo, detect, fit, impute, select, show
+from . import apply, augment, cluster, demo, detect, fit, impute, recommend, select, show
 from .options import guarded
 
 app = typer.Typer(
@@ -47,6 +47,7 @@ app.command("impute")(guarded(impute.impute))
 app.command("sample")(guarded(apply.sample))
 app.command("augment")(guarded(augment.augment))
 app.command("select")(guarded(select.select))
+app.command("recommend")(guarded(recommend.recommend))
 app.command("info")(guarded(show.info))
 app.command("report")(guarded(show.report))
 app.command("doctor")(guarded(show.doctor))
