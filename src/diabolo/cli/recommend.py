@@ -92,7 +92,7 @@ def _with_new(fitted: Any, source: Any, path: Path, k: int, seen: bool) -> Any:
     import numpy as np
     from scipy.sparse import csr_matrix, hstack
 
-    from ..tasks.ranking import best
+    from ..data.write_interactions import best
     from ..tasks.recommend import USERS, standard
 
     known, new, names = _side(fitted, path)

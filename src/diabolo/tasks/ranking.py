@@ -8,6 +8,8 @@ import numpy as np
 from numpy import ndarray
 from scipy.sparse import csr_matrix
 
+from ..data.write_interactions import best
+
 GAIN, RECALLS = 100, (20, 50)
 
 
@@ -33,26 +35,6 @@ def halves(matrix: Any, share: float = 0.2, seed: int = 0) -> tuple[csr_matrix, 
         offsets = np.concatenate([[0], kept.cumsum()])[held.indptr]
         parts.append(csr_matrix((held.data[kept], held.indices[kept], offsets), shape=held.shape))
     return parts[0], parts[1]
-
-
-def best(scores: ndarray, seen: Any, count: int) -> tuple[ndarray, ndarray]:
-    """Items (N, k) of the highest scores, best first, and these; -1 and minus infinity where a user has no more.
-
-    ``seen``: a sparse (N, M) of items not to be recommended, or None. Equal scores: the first item first.
-
-    >>> best(np.array([[3.0, 1.0, 2.0]]), csr_matrix([[1.0, 0.0, 0.0]]), 3)[0].tolist()
-    [[2, 1, -1]]
-    """
-    left = np.array(scores, np.float32)
-    if seen is not None:
-        there = csr_matrix(seen).tocoo()
-        left[there.row, there.col] = -np.inf
-    count = min(count, left.shape[1])
-    top = np.sort(np.argpartition(-left, count - 1, axis=1)[:, :count], axis=1)
-    values = np.take_along_axis(left, top, 1)
-    order = np.argsort(-values, axis=1, kind="stable")
-    top, values = np.take_along_axis(top, order, 1), np.take_along_axis(values, order, 1)
-    return np.where(values > -np.inf, top, -1).astype(np.int64), values
 
 
 def measured(scores: ndarray, told: Any, hidden: Any) -> dict[str, ndarray]:

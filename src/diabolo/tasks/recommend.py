@@ -16,6 +16,7 @@ from ..core.errors import DataError, ModelError, UsageError, out_of_range
 from ..core.registry import register
 from ..data import InteractionProcessor, Source, is_frame, processor_for
 from ..data import open as open_source
+from ..data.write_interactions import best
 from ..estimators.base import BaseAutoencoder
 from ..estimators.composed import Autoencoder
 from ..estimators.recipe import Choice
@@ -24,7 +25,7 @@ from ..train import Trainer
 from .base import Assessment, TaskModel
 from .exhibit import Exhibit
 from .item_weights import MOST_ITEMS, gram, linear_weights
-from .ranking import GAIN, best, halves, measured
+from .ranking import GAIN, halves, measured
 from .side_items import carried
 
 KINDS = ("auto", "vae", "dae", "ease", "edlae")
