@@ -164,7 +164,7 @@ def test_no_more_is_recommended_than_there_is() -> None:
 
 def test_new_items_are_placed_by_what_is_known_of_them() -> None:
     model = Recommender(kind="ease", penalty=1.0).fit(X)
-    words = features([f"film {'crime war love'.split()[i // EACH]}" for i in range(18)] + ["new war", "new love"])
+    words = features([f"film {['crime', 'war', 'love'][i // EACH]}" for i in range(18)] + ["new war", "new love"])
     new = csr_matrix(np.kron(np.eye(GROUPS), [1.0, 1, 1, 0, 0, 0]))
     scores = model.cold_scores(new, words[:18], words[18:])
     assert scores[1, 0] > scores[1, 1] and scores[2, 1] > scores[2, 0]

@@ -51,10 +51,10 @@ class SparseRows:
         return len(self.offsets) - 1
 
     def __getitem__(self, rows: slice) -> Self:
-        """The rows of a slice without a step; they share memory with these."""
+        """The rows of a slice; they share memory with these where it has no step."""
         first, last, step = rows.indices(len(self))
         if step != 1:
-            raise UsageError(f"sparse rows are sliced without a step; got {rows}. Use index_select.")
+            return self.index_select(0, torch.arange(len(self))[rows])
         last = max(first, last)
         begin, end = int(self.offsets[first]), int(self.offsets[last])
         offsets = self.offsets[first : last + 1] - begin
