@@ -32,11 +32,11 @@ KINDS = ("auto", "vae", "dae", "ease", "edlae")
 CODE, HIDDEN, BETA, HIDES = 200, (600,), 0.2, 0.5
 STEPS, BATCH, RATE = 1500, 250, 1e-3
 """Training of the default autoencoders, where the trainer leaves it open."""
-PENALTIES = (50.0, 100.0, 200.0, 400.0, 800.0)
+PENALTIES = (5.0, 20.0, 50.0, 100.0, 200.0, 400.0, 800.0)
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Of the linear autoencoder's scores beside the other's, from which kind 'auto' chooses."""
-ENOUGH, MOST = 50, 1000
-"""Users from which a tenth is kept to choose on, and most that are kept."""
+ENOUGH, FEW, MOST = 50, 200, 1000
+"""Users from which some are kept to choose on: a tenth, a quarter where that is fewer than so many, and at most."""
 USERS = 512
 """Users whose scores of all items are held at a time."""
 COMMON = 500
@@ -53,7 +53,7 @@ class Recommender(TaskModel):
 
     ``kind``: "vae" is Mult-VAE (its beta rises to .2 over the first half of training), "dae" Mult-DAE, "ease" and
     "edlae" the linear autoencoders with a diagonal of zeros, in closed form (no hidden layer, so no codes), "auto" a
-    VAE and an EDLAE together, their share w chosen by nDCG@100 on a tenth of the users, who are kept from training;
+    VAE and an EDLAE together, their share w chosen by nDCG@100 on some of the users, who are kept from training;
     so is the penalty. The linear one is then made of all users. Above 20,000 items "auto" is a VAE alone.
 
     X: users x items, scipy sparse or an array of numbers >= 0 (0: none), or a source of interactions. What is not 0
@@ -104,7 +104,7 @@ class Recommender(TaskModel):
         source = self._read(X)
         seed, users = self._seed_now(), len(source)
         order = np.random.default_rng(seed).permutation(users)
-        kept = min(MOST, users // 10) if users >= ENOUGH and self._chooses() else 0
+        kept = min(MOST, max(users // 10, min(FEW, users // 4))) if users >= ENOUGH and self._chooses() else 0
         learn = source.take(np.sort(order[kept:])) if kept else source
         if self._neural():
             self._member("autoencoder", self._sized(learn), learn)
@@ -362,7 +362,11 @@ class Recommender(TaskModel):
         """Users never seen: a fifth of their history is hidden and asked for, by this model and by simple methods."""
         from .recommend_rivals import assessment
 
-        return assessment(self, self._matrix(learn), self._matrix(held), seed)
+        train, asked = self._matrix(learn), self._matrix(held)
+        ease = None
+        if self.kind != "ease" and train.shape[1] <= MOST_ITEMS:
+            ease = type(self)(kind="ease", random_state=seed).fit(train)
+        return assessment(self, ease, train, asked, seed)
 
     def exhibits(self, source: Source, *, seed: int = 0) -> Sequence[Exhibit]:
         """What some users had and what they are recommended, and items near to some."""

@@ -11,15 +11,13 @@ from scipy.sparse import csr_matrix
 from ..core.metrics import bootstrap_mean
 from .base import Assessment
 from .exhibit import Exhibit
-from .item_weights import MOST_ITEMS, gram, linear_weights
+from .item_weights import MOST_ITEMS, gram
 from .ranking import GAIN, RECALLS, halves, measured
 
 if TYPE_CHECKING:
     from .recommend import Recommender
 
 MOST_USERS, NEIGHBOURS = 5000, 100
-EASE = 400.0
-"""The rival's penalty: nothing is chosen for it."""
 SHOWN_USERS, SHOWN_ITEMS, EACH = 10, 6, 5
 
 
@@ -41,14 +39,19 @@ def item_neighbours(train: csr_matrix, told: csr_matrix, counts: ndarray, neighb
     return np.asarray(told @ np.where(cosines >= least[:, None], cosines, 0).astype(np.float32))
 
 
-def assessment(model: Recommender, train: csr_matrix, held: csr_matrix, seed: int) -> Assessment | None:
+def assessment(
+    model: Recommender, ease: Recommender | None, train: csr_matrix, held: csr_matrix, seed: int
+) -> Assessment | None:
     """Strong generalisation: users who were not there at fit give four fifths of their history and are asked for the
-    rest. None where too few have two items."""
+    rest; beside EASE, whose penalty was chosen as the model's is. None where too few have two items."""
     held = held[: min(MOST_USERS, held.shape[0])]
     told, hidden = halves(held[np.diff(held.indptr) >= 2], seed=seed)
     if told.shape[0] < 5:
         return None
     found = {"this model": measured(model.scores(told), told, hidden)}
+    if ease is not None:
+        name = f"EASE, penalty {ease.facts_['penalty']:g}"
+        found[name] = measured(ease.scores(told), told, hidden)
     found |= {name: measured(scores, told, hidden) for name, scores in rivals(train, told).items()}
     columns = (f"nDCG@{GAIN}", *(f"recall@{k}" for k in RECALLS))
     lines = [(name, *(_cell(values[what], seed) for what in columns)) for name, values in found.items()]
@@ -62,9 +65,7 @@ def rivals(train: csr_matrix, told: csr_matrix) -> dict[str, ndarray]:
     """Scores by the simple methods; those that need a weight for every pair of items only where these fit."""
     made = {}
     if train.shape[1] <= MOST_ITEMS:
-        counts = gram(train)
-        made[f"EASE, penalty {EASE:g}"] = np.asarray(told @ linear_weights(counts, EASE))
-        made[f"{NEIGHBOURS} nearest items"] = item_neighbours(train, told, counts)
+        made[f"{NEIGHBOURS} nearest items"] = item_neighbours(train, told, gram(train))
     return {**made, "popularity": popularity(train, told)}
 
 
@@ -85,7 +86,7 @@ def _verdict(found: dict[str, dict[str, ndarray]], what: str, seed: int) -> str:
     if low > 0:
         return f"Better than the simple methods: {said}."
     if high < 0:
-        return f"{rival[0].upper()}{rival[1:]} does better: {said}. Take kind='ease', or train longer."
+        return f"Not as good as the best simple method: {said}. Train longer, or take another kind."
     return f"A tie with the best simple method: {said}."
 
 
