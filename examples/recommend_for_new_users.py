@@ -42,7 +42,7 @@ def main() -> None:
         print(found.verdict)
 
     new = csr_matrix(np.isin(names, ["war-3", "war-7", "space-2"]).astype(np.float32)[None])
-    items, scores = model.recommend(new, k=5)
+    items = model.recommend(new, k=5)[0]
     print("\nsomeone who has war-3, war-7 and space-2 gets", ", ".join(model.items_[items[0]]))
     near, _ = model.similar_items("love-0", k=4)
     print("near to love-0:", ", ".join(model.items_[near]))

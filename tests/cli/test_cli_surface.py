@@ -27,6 +27,9 @@ COMMANDS = {
     "score": f"MODEL DATA --out -o {DATA} --force",
     "predict": f"MODEL DATA --out -o {DATA} --force",
     "impute": f"MODEL DATA --out -o --draws --seed {DATA} --force",
+    "denoise": f"MODEL DATA --out -o {DATA} --force",
+    "inpaint": f"MODEL DATA --out -o --mask --missing-value {DATA} --force",
+    "segment": f"MODEL DATA --out -o {DATA} --force",
     "detect": f"MODEL DATA --out -o --alpha --contamination --steps --against {DATA} --json --force",
     "cluster": f"MODEL DATA --out -o {DATA} --force",
     "sample": "MODEL N --out -o --class --where --quality --seed --force",
@@ -47,7 +50,7 @@ PUBLIC = [
     *("VQVAE", "ResidualVQVAE", "FSQAutoencoder", "CategoricalVAE", "AdversarialAutoencoder", "VAEGAN", "AEGAN"),
     *("AutoencoderClassifier", "AutoencoderRegressor", "PretrainedEncoder", "AutoencoderDetector"),
     *("AutoencoderSampler", "verdict", "AutoencoderSelector", "AutoencoderClusterer", "AutoencoderGenerator"),
-    *("AutoencoderImputer", "Recommender"),
+    *("AutoencoderImputer", "Denoiser", "Inpainter", "Segmenter", "Recommender"),
     *("load", "Trainer", "Device", "Progress", "TimeLimit", "TensorBoard", "Checkpoint", "Spec", "data"),
 ]
 PARAMETERS = {
@@ -63,6 +66,9 @@ PARAMETERS = {
     "PretrainedEncoder": "model fine_tune trainer random_state",
     "AutoencoderSampler": "autoencoder how sampling_strategy k_neighbors trainer random_state",
     "AutoencoderImputer": "autoencoder members hide prior trainer random_state",
+    "Denoiser": "autoencoder clean noise damage tile trainer random_state",
+    "Inpainter": "autoencoder mask share size tile missing_value trainer random_state",
+    "Segmenter": "autoencoder pretrain ignore tile trainer random_state",
     "Recommender": "autoencoder kind penalty dropout trainer random_state",
     "BetaTCVAE": "n_components beta network hidden loss trainer random_state",
     "BetaVAE": "n_components beta warm_up capacity network hidden loss trainer random_state",

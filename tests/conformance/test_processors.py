@@ -62,6 +62,16 @@ def sounds() -> list[Sound]:
     return [Sound(0.5 * tone.astype(np.float32), 8000) for tone in tones]
 
 
+def holed() -> np.ndarray:
+    pictures = load_digits().images[:12].astype(np.float32)[..., None] / 16
+    return np.concatenate([pictures, np.ones_like(pictures)], -1)
+
+
+def labelled() -> np.ndarray:
+    pictures = load_digits().images[:12].astype(np.float32)[..., None] / 16
+    return np.concatenate([pictures, (pictures > 0.5).astype(np.float32)], -1)
+
+
 EXAMPLES: dict[str, Case] = {
     "audio": (sounds, lambda rows, back: all(close(a.samples, b.samples) for a, b in zip(rows, back, strict=True))),
     "log-mel": (sounds, lambda rows, back: len(rows) == len(back)),
@@ -76,6 +86,8 @@ EXAMPLES: dict[str, Case] = {
     "text": (texts, same),
     "bag-of-words": (texts, same),
     "video": (clips, lambda rows, back: all((a.frames == b.frames).all() for a, b in zip(rows, back, strict=True))),
+    "holed-image": (holed, lambda rows, back: close(rows[..., :1], back)),
+    "labelled-image": (labelled, lambda rows, back: bool((rows[..., -1] == back).all())),
     "filled-table": (table, lambda rows, back: rows.round(3).equals(back.round(3))),
     "table": (table, lambda rows, back: rows.round(3).equals(back.round(3))),
 }

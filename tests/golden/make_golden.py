@@ -2,12 +2,14 @@
 
     python tests/golden/make_golden.py
 
-Every folder holds a saved model, ``rows.npy`` and what the model made of them: ``codes.npy`` and ``recon.npy``.
+Every folder holds a saved model, ``rows.npy`` and what the model made of them: ``codes.npy`` and ``recon.npy``; of a
+task's model ``answer.npy``, what `ANSWERS` names.
 """
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,18 +45,69 @@ def models() -> dict[str, Any]:
 
 
 def rows(name: str) -> np.ndarray:
-    """24 rows of 5 numbers far from unit scale, or of 5 counts, or 24 pictures of 6 x 5."""
+    """24 rows of 5 numbers far from unit scale, or of 5 counts, or 24 pictures of 6 x 5 (of 8 x 8 for tasks)."""
     random = np.random.default_rng(0)
     if name == "conv":
         return random.integers(0, 256, (24, 6, 5), dtype=np.uint8)
+    if name in PICTURES:
+        return random.random((24, 8, 8)).astype("float32")
+    if name == "recommend":
+        return (random.random((24, 5)) < 0.5).astype("float32")
     if name == "count-vae":
         return random.poisson(4.0, (24, 5)).astype("float32")
     return (random.normal(size=(24, 5)) * 10 + 3).astype("float32")
 
 
+PICTURES = ("denoise", "inpaint", "segment")
+ANSWERS: dict[str, Callable[[Any, np.ndarray], Any]] = {
+    "augment": lambda model, X: model.sample(3, y=1, random_state=0),
+    "cluster": lambda model, X: model.predict_proba(X),
+    "detect": lambda model, X: model.score_samples(X),
+    "generate": lambda model, X: model.sample(3, random_state=0),
+    "impute": lambda model, X: model.transform(np.where(X > 15, np.nan, X)),
+    "denoise": lambda model, X: model.transform(X),
+    "inpaint": lambda model, X: model.transform(np.where(X > 0.7, np.nan, X)),
+    "recommend": lambda model, X: model.scores(X),
+    "segment": lambda model, X: model.predict_proba(X),
+    "select": lambda model, X: model.get_support(),
+}
+"""What is kept of a model of each task."""
+
+
+def task(name: str) -> Any:
+    """A small model of a task that is not fitted."""
+    from diabolo import VAE, Autoencoder, Trainer
+    from diabolo.core import lookup
+
+    special: dict[str, dict[str, Any]] = {
+        "augment": {"autoencoder": VAE(2, hidden=(4,)), "how": "interpolation"},
+        "cluster": {"autoencoder": Autoencoder(2, hidden=(4,)), "n_clusters": 2},
+        "detect": {"autoencoder": Autoencoder(2, hidden=(4,)), "folds": 1},
+        "generate": {"autoencoder": VAE(2, hidden=(4,))},
+        "impute": {"autoencoder": Autoencoder(2, hidden=(4,)), "members": 1},
+        "denoise": {"autoencoder": Autoencoder(2, network="u-shaped(width=2, depth=1)", loss="squared"), "tile": 8},
+        "inpaint": {"autoencoder": Autoencoder(2, network="u-shaped(width=2, depth=1)", loss="squared"), "tile": 8},
+        "recommend": {"autoencoder": VAE(2, hidden=(4,)), "penalty": 2.0},
+        "segment": {"autoencoder": Autoencoder(2, network="u-shaped(width=2, depth=1)"), "tile": 8},
+        "select": {"n_features": 2},
+    }
+    made: Any = lookup("task", name)(**special[name], trainer=Trainer(epochs=2, batch_size=8), random_state=0)
+    return made
+
+
 def main() -> None:
     from diabolo.estimators.saving import FORMAT
 
+    for name, answer in ANSWERS.items():
+        folder = HERE / f"format{FORMAT}-task-{name}"
+        if folder.exists():
+            continue
+        X = rows(name)
+        y = {"augment": X.reshape(len(X), -1)[:, 0] > 3, "segment": X > 0.5}.get(name)
+        fitted = task(name).fit(X) if y is None else task(name).fit(X, y.astype(int))
+        fitted.save(folder)
+        np.save(folder / "rows.npy", X)
+        np.save(folder / "answer.npy", answer(fitted, X))
     for name, model in models().items():
         folder = HERE / f"format{FORMAT}-{name}"
         if folder.exists():  # golden models of a format are never written again

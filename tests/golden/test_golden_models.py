@@ -11,11 +11,15 @@ from diabolo import load
 from diabolo.core import names
 from diabolo.estimators.saving import FORMAT
 
+from .make_golden import ANSWERS
+
 HERE = Path(__file__).parent
 FOLDERS = sorted(folder for folder in HERE.glob("format*-*") if folder.is_dir())
+TASKS = [folder for folder in FOLDERS if "-task-" in folder.name]
+MODELS = [folder for folder in FOLDERS if folder not in TASKS]
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", MODELS, ids=lambda folder: folder.name)
 def test_it_loads_and_gives_the_codes_it_gave(folder: Path) -> None:
     model, rows = load(folder), np.load(folder / "rows.npy")
     np.testing.assert_allclose(model.transform(rows), np.load(folder / "codes.npy"), rtol=1e-4, atol=1e-5)
@@ -26,8 +30,16 @@ def test_it_loads_and_gives_the_codes_it_gave(folder: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("folder", TASKS, ids=lambda folder: folder.name)
+def test_a_task_gives_the_answer_it_gave(folder: Path) -> None:
+    model, rows = load(folder), np.load(folder / "rows.npy")
+    answer = ANSWERS[folder.name.partition("-task-")[2]](model, rows)
+    np.testing.assert_allclose(answer, np.load(folder / "answer.npy"), rtol=1e-4, atol=1e-4)
+
+
 def test_every_format_and_every_model_has_one() -> None:
     assert {folder.name.split("-")[0] for folder in FOLDERS} == {f"format{n}" for n in range(1, FORMAT + 1)}
+    assert set(names("task")) <= {folder.name.partition("-task-")[2] for folder in TASKS}
     assert set(names("model")) <= {folder.name.split("-", 1)[1] for folder in FOLDERS}
 
 

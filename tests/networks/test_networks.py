@@ -60,6 +60,15 @@ VARIANTS: dict[str, list[tuple[dict[str, Any], tuple[int, ...]]]] = {
         *(({"hidden": (5, 4), **options}, (7,)) for options in NORMS),
         ({"hidden": (9,)}, (3, 2)),
     ],
+    "u-shaped": [
+        *(({"width": 3, "depth": 2, "norm": norm}, (9, 7, 3)) for norm in ("none", "batch", "layer")),
+        ({"width": 3, "depth": 1, "blocks": 2, "kernel": 5}, (4, 3)),
+        ({"width": 3, "depth": 1}, (1, 1)),
+        ({"width": 3, "depth": 1, "residual": False, "activation": "silu"}, (8, 8, 2)),
+        ({"width": 3, "depth": 1, "image": (4, 5)}, (20,)),
+        ({"width": 3, "depth": 2, "dims": 1}, (11, 2)),
+        ({"width": 3, "depth": 1, "dims": 3}, (5, 4, 7)),
+    ],
     "conv": [
         *(({"channels": (3, 4), **options}, (9, 7, 3)) for options in NORMS),
         *(({"channels": (3, 4), "stride": stride}, (9, 7, 3)) for stride in (1, 2, 3)),
@@ -106,7 +115,7 @@ def test_what_goes_in_comes_out_in_the_same_shape(name: str, params: dict[str, A
     h = encoder(torch.randn(B, *shape))
     recon = decoder(code_for(h))
     assert h.shape[0] == B and h.shape[-1] == FEATURES
-    assert (h.ndim == 2) == params.get("flat", params.get("pool") != "none")
+    assert (h.ndim == 2) == params.get("flat", params.get("pool") != "none" and name != "u-shaped")
     assert recon.shape == (B, *shape)
 
 

@@ -319,3 +319,14 @@ def test_what_the_doctor_found_stands_in_the_page_where_it_was_asked() -> None:
     assert 'id="doctor"' in page and "posterior collapse" in page and "Try beta=1." in page and EVIL not in page
     assert "every sign is as it should be" in build_page(Model(), rows, findings=[])
     assert 'id="doctor"' not in build_page(Model(), rows)
+
+
+def test_the_map_of_very_wide_codes_is_that_of_their_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    from diabolo.report import page
+
+    codes = np.random.default_rng(0).normal(size=(20, 40)) * np.geomspace(9, 1, 40)
+    points, shares = page._principal_axes(codes)
+    monkeypatch.setattr(page, "MAX_SQUARE", 10)
+    again, shares_again = page._principal_axes(codes)
+    np.testing.assert_allclose(again, points, atol=1e-8)
+    np.testing.assert_allclose(shares_again, shares)

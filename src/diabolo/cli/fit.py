@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import DataArg, ForceOpt, OutOpt, Reading, console, read, reads_data, tell
+from .options import DataArg, ForceOpt, OutOpt, Reading, console, read, read_whole, reads_data, tell
 
 MODEL, TRAINING, RUN = "What is trained", "How it is trained", "Running"
 
@@ -87,7 +87,8 @@ def fit(
     told = {name: options[name] for name in reading}
     told["as_"] = told["as_"] or vars(type(estimator)).get("_reads_as")
     holes = vars(type(estimator)).get("_takes_missing", False)
-    source = job.with_labels(estimator, read(data, allow_missing=holes, **told))
+    reader = read_whole if getattr(type(estimator), "_any_size", False) else read
+    source = job.with_labels(estimator, reader(data, allow_missing=holes, **told))
     if dry_run:
         job.print_plan(console(), estimator, source, options)
         return

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from . import apply, augment, cluster, demo, detect, fit, impute, recommend, select, show
+from . import apply, augment, cluster, demo, denoise, detect, fit, impute, inpaint, recommend, segment, select, show
 from .options import guarded
 
 app = typer.Typer(
@@ -44,6 +44,9 @@ app.command("predict")(guarded(apply.predict))
 app.command("detect")(guarded(detect.detect))
 app.command("cluster")(guarded(cluster.cluster))
 app.command("impute")(guarded(impute.impute))
+app.command("denoise")(guarded(denoise.denoise))
+app.command("inpaint")(guarded(inpaint.inpaint))
+app.command("segment")(guarded(segment.segment))
 app.command("sample")(guarded(apply.sample))
 app.command("augment")(guarded(augment.augment))
 app.command("select")(guarded(select.select))

@@ -41,7 +41,9 @@ AsOpt = Annotated[
 TargetOpt = Annotated[
     str | None,
     typer.Option(
-        "--target", help="Column or array of labels: never an input; 'none': there are none.", rich_help_panel=DATA
+        "--target",
+        help="Column or array of labels, folder of label pictures: never an input; 'none': there are none.",
+        rich_help_panel=DATA,
     ),
 ]
 KeyOpt = Annotated[
@@ -251,6 +253,32 @@ def read(data: str, *, model: Any = None, **options: Any) -> Source:
     for note in source.notes:
         tell(f"  {note}")
     return source
+
+
+def read_whole(data: str, **options: Any) -> Source:
+    """DATA for a task that takes pictures of any size: one picture, or those of unequal size, stay as they are."""
+    from ..data.read_whole import whole_pictures
+
+    path = Path(data).expanduser()
+    asked = any(options.get(name) for name in ("size", "strict", "array", "column", "time", "processor"))
+    if asked or options.get("as_") not in (None, "image") or not path.exists() or data == "digits":
+        return read(data, **options)
+    source = whole_pictures(path, options.get("include"), options.get("target"))
+    if source is None:
+        return read(data, **options)
+    for note in source.notes:
+        tell(f"  {note}")
+    return source
+
+
+def one_size(source: Source, out: Path) -> None:
+    """Raise `UsageError` if pictures of several sizes are to go into one array."""
+    import numpy as np
+
+    from ..core.errors import UsageError
+
+    if out.suffix == ".npy" and isinstance(source.rows, np.ndarray) and source.rows.dtype == object:
+        raise UsageError(f"pictures of several sizes are no array; write them to a folder: --out {out.stem}.")
 
 
 def remembered(options: dict[str, Any], source: Source) -> dict[str, Any]:

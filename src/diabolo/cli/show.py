@@ -9,7 +9,19 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import DataArg, ForceOpt, ModelArg, OutOpt, Reading, autoencoder, console, read, reads_data, tell
+from .options import (
+    DataArg,
+    ForceOpt,
+    ModelArg,
+    OutOpt,
+    Reading,
+    autoencoder,
+    console,
+    read,
+    read_whole,
+    reads_data,
+    tell,
+)
 
 JsonOpt = Annotated[bool, typer.Option("--json", help="For programs: JSON on standard output.")]
 AXES = (
@@ -123,8 +135,12 @@ def report(model: ModelArg, data: DataArg, out: OutOpt, reading: Reading, force:
 
     check_out(out, force=force, suffixes=(".html",))
     task, fitted = load(model), autoencoder(model)
-    source = read(data, model=fitted, **reading)
-    exhibits = of_task(task, source) if isinstance(task, TaskModel) else []
+    if isinstance(task, TaskModel) and task._any_size:
+        whole = read_whole(data, **{**reading, "allow_missing": True})
+        exhibits, source = of_task(task, whole), task.inner_rows(whole)
+    else:
+        source = read(data, model=fitted, **reading)
+        exhibits = of_task(task, source) if isinstance(task, TaskModel) else []
     fitted, source = plain(fitted, source)
     held = fitted.metrics_.get("comparison")
     comparison = Comparison.from_dict(held) if held is not None else None

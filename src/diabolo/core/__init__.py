@@ -4,6 +4,7 @@ from .batch import Batch, Latent, Output
 from .interfaces import (
     Bottleneck,
     Centred,
+    Corrects,
     Corruption,
     Decoder,
     Discrete,
@@ -21,6 +22,7 @@ from .interfaces import (
     SelfTrained,
     Sized,
     StepHook,
+    Uncompressed,
     Variational,
     Windowed,
 )
@@ -34,6 +36,7 @@ __all__ = [
     "Batch",
     "Bottleneck",
     "Centred",
+    "Corrects",
     "Corruption",
     "Decoder",
     "Discrete",
@@ -56,6 +59,7 @@ __all__ = [
     "Sized",
     "Spec",
     "StepHook",
+    "Uncompressed",
     "Variational",
     "Windowed",
     "lookup",

@@ -52,6 +52,14 @@ class Centred(ABC):
     def centre(self, value: Tensor) -> None: ...
 
 
+class Corrects(ABC):  # noqa: B024
+    """A decoder that adds to what the encoder was given: it is shown the data in the encoder's units."""
+
+
+class Uncompressed(ABC):  # noqa: B024
+    """An encoder with a way around every narrowing: whatever is not kept from it can be copied."""
+
+
 class Network(ABC):
     """An architecture: makes an encoder and its decoder for any shape."""
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from .batch import Batch, Latent, Output
 from .errors import ModelError
-from .interfaces import Bottleneck, Decoder, Encoder, Prior, TakesSparse
+from .interfaces import Bottleneck, Corrects, Decoder, Encoder, Prior, TakesSparse
 from .sparse import dense
 
 
@@ -47,6 +47,8 @@ class AutoencoderModule(nn.Module):
 
     def decode(self, z: Tensor, batch: Batch | None = None) -> Tensor:
         """Parameters of p(x | z)."""
+        if self.shift is not None and batch is not None and isinstance(self.decoder, Corrects):
+            batch = replace(batch, x=(dense(batch.x) - self.shift) * (1 / self.scale))
         recon = self.decoder(z, batch)
         return recon * self.scale + self.shift if self.scales_output else recon
 

@@ -175,7 +175,10 @@ def choose(files: Files, options: Options, suffixes: tuple[str, ...], what: str)
     ``--include`` that matches none and for folders of training and test files side by side.
     """
     if options.target is not None and not options.keeps_labels_in:
-        raise UsageError(f"--target takes no name for {what}: their folders are the labels (--target none drops them).")
+        raise UsageError(
+            f"--target takes no name for {what}: their folders are the labels (--target none drops them). Of pictures "
+            f"it may name a folder of label pictures; there is none at {options.target!r}."
+        )
     names = [name for name in files.names if name.lower().endswith(suffixes)]
     if not names:
         kinds = Counter(PurePosixPath(name).suffix or "no suffix" for name in files.names)

@@ -41,7 +41,7 @@ def _load(files: Files, names: list[str], options: Options) -> Source:
     good = [header for header in headers if header.error is None]
     bad = _bad(headers, files.origin)
     size, notes = _size(good, options, files.origin)
-    channels, dtype = _colours(good, notes)
+    channels, dtype = colours(good, notes)
     shape = (len(good), *size, *((3,) if channels == 3 else ()))
     if not options.fits(int(np.prod(shape, dtype=np.int64)) * dtype.itemsize * FOOTPRINT):
         return _on_disk(files, good, shape[1:], dtype, options, bad, notes)
@@ -54,21 +54,23 @@ def _load(files: Files, names: list[str], options: Options) -> Source:
     kept = np.array([header.error is None for header in good])
     bad = _bad(headers, files.origin)
     if bad:
-        _note_damaged(bad, notes)
+        note_damaged(bad, notes)
         out = out[kept]
     taken = [header.name for header in good if header.error is None]
     target = folder_labels(taken, options, notes)
-    _note_ignored(files, notes)
+    note_ignored(files, notes)
     modality = options.as_ or ("image" if dtype == np.uint8 else "array")
     return Source(out, modality, file_keys(taken, notes), target, notes, len(bad), files.origin)
 
 
-def _note_damaged(bad: dict[str, str], notes: list[str]) -> None:
+def note_damaged(bad: dict[str, str], notes: list[str]) -> None:
+    """Say which pictures were left out."""
     if bad:
         notes.append(f"{len(bad)} damaged picture{'s' if len(bad) > 1 else ''} skipped: {damage(bad)}")
 
 
-def _note_ignored(files: Files, notes: list[str]) -> None:
+def note_ignored(files: Files, notes: list[str]) -> None:
+    """Say which files are no pictures."""
     ignored = files.others(IMAGE_SUFFIXES)
     if ignored:
         notes.append(f"{len(ignored)} other file{'s' if len(ignored) > 1 else ''} ignored: {listed(ignored, 3)}")
@@ -85,8 +87,8 @@ def _on_disk(
 ) -> Source:
     """Pictures that stay in their files; those whose header is sound."""
     stored = StoredImages(files, good, shape, dtype)
-    _note_damaged(bad, notes)
-    _note_ignored(files, notes)
+    note_damaged(bad, notes)
+    note_ignored(files, notes)
     notes.append(f"{len(good):,} pictures stay on disk and are decoded as they are needed (--memory changes that)")
     return Source(stored, stored.modality, None, None, notes, len(bad), files.origin, processor=options.processor)
 
@@ -118,7 +120,7 @@ def _size(good: list[Header], options: Options, origin: str) -> tuple[tuple[int,
     return size, [f"{what}: resized to it (--size HxW changes it, --strict refuses)"]
 
 
-def _colours(good: list[Header], notes: list[str]) -> tuple[int, np.dtype]:
+def colours(good: list[Header], notes: list[str]) -> tuple[int, np.dtype]:
     """Channels and dtype all pictures get, with notes on those that are converted."""
     grey = sum(header.channels == 1 for header in good)
     if 0 < grey < len(good):

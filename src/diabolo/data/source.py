@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from .process_image import ImageProcessor
 from .process_sequence import SequenceProcessor, is_ragged
 from .process_table import TableProcessor
 from .read_array import array_modality, array_source, read_idx, read_npy, read_numbers
+from .read_beside import pictures_beside
 from .read_npz import read_npz
 from .read_table import read_csv, read_parquet, table_source
 from .recognise import lines_kind, recognise
@@ -63,7 +65,8 @@ def open(
     as_            'array', 'image', 'table', 'text', 'audio', 'video', 'series' or 'interactions', where the kind
                    found is not the one meant
     target         column (table) or array (NPZ) of labels, kept out of the input; 'none': there are none,
-                   take label-like columns as ordinary ones, forget folder names
+                   take label-like columns as ordinary ones, forget folder names. For pictures: a folder, archive or
+                   .npy with a label of every pixel (a label picture, a mask) under the names of the pictures
     key            columns kept beside the results, not an input
     exclude        columns to leave out
     array          name of the NPZ array to take
@@ -89,9 +92,10 @@ def open(
     >>> open(np.zeros((5, 3))).modality
     'array'
     """
+    labels_at = _label_pictures(path, target)
     options = Options(
         _modality(as_),
-        target,
+        None if labels_at is not None else target,
         _names(key),
         _names(exclude),
         array,
@@ -116,7 +120,17 @@ def open(
         source = _open_path(Path(path).expanduser(), options)
     else:
         source = _open_object(path, options)
-    return _as_asked(source, options)
+    source = _as_asked(source, options)
+    return source if labels_at is None else replace(source, target=pictures_beside(source, labels_at, partial=True))
+
+
+def _label_pictures(path: Any, target: str | None) -> Path | None:
+    """Where the label pictures lie, if that is what ``target`` names: something on disk, for rows that are files."""
+    where = None if target is None or target == "none" else Path(target).expanduser()
+    if where is None or not where.exists() or not isinstance(path, str | os.PathLike):
+        return None
+    data = Path(path).expanduser()
+    return where if data.is_dir() or (data.exists() and recognise(data) in ("archive", "npy")) else None
 
 
 def processor_for(rows: Any) -> Processor:

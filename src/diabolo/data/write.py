@@ -20,13 +20,13 @@ SUFFIXES = (".npy", ".csv", ".csv.gz", ".parquet")
 
 
 def write(path: str | os.PathLike[str], rows: Any, *, keys: Any = None, force: bool = False) -> None:
-    """Write rows to .npy (shape kept), .csv(.gz) or .parquet (a table), or to a folder of PNGs.
+    """Write rows to .npy (shape kept), .csv(.gz) or .parquet (a table), to a folder of PNGs, or one picture to .png.
 
     path    the suffix says the form; a path without one is a folder, for pictures
     rows    DataFrame; array (N, D) of codes (columns z0, z1, … in a table); for .npy any array; texts, sounds,
             clips, series or a sparse matrix, each as its own kind is written; for a folder uint8
-            (N, H, W[, 1 or 3]), or floats, which are spread over 0 to 255 from [0, 1], or from their own range if
-            they leave that
+            (N, H, W[, 1 or 3]), or a list of such pictures of any sizes, or floats, which are spread over 0 to 255
+            from [0, 1], or from their own range if they leave that
     keys    DataFrame of N rows: columns that go first in a table; a column 'file' names pictures
     force   replace what is there; without it an existing path is refused
 
@@ -46,8 +46,8 @@ def write(path: str | os.PathLike[str], rows: Any, *, keys: Any = None, force: b
         check_out(path, force=force, suffixes=kinds.writer(kind).SUFFIXES)
         kinds.writer(kind).write(path, rows, keys)
         return
-    check_out(path, force=force, suffixes=(*SUFFIXES, ""))
-    if suffix_of(path) == "":
+    check_out(path, force=force, suffixes=(*SUFFIXES, ".png", ""))
+    if suffix_of(path) in ("", ".png"):
         _pictures(path, rows, keys)
     else:
         write_array(path, rows, keys)
@@ -153,7 +153,13 @@ def _with_keys(frame: Any, keys: Any) -> Any:
 
 def _pictures(path: Path, rows: Any, keys: Any) -> None:
     pillow = require("PIL.Image", "image", "writing pictures")
-    pictures = _as_bytes(np.asarray(rows))
+    ragged = isinstance(rows, list) or (isinstance(rows, np.ndarray) and rows.dtype == object)
+    pictures = [_as_bytes(np.asarray(row)[None])[0] for row in rows] if ragged else _as_bytes(np.asarray(rows))
+    if path.suffix:
+        if len(pictures) != 1:
+            raise UsageError(f"{path.name} is one picture, and there are {len(pictures)}; name a folder (no suffix).")
+        write_atomic(path, lambda file: pillow.fromarray(pictures[0]).save(file, format="PNG"))
+        return
     names = file_names(len(pictures), keys, ".png")
     write_folder(path, names, lambda file, place: pillow.fromarray(pictures[place]).save(file, format="PNG"))
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..core import Batch, Processor, Spec, make
+from ..core import Batch, Processor, Spec, Uncompressed, make
 from ..core.interfaces import Shape
 from ..core.sparse import dense, is_sparse, rows_at
 from ..losses.categorical import Categorical
@@ -135,9 +135,14 @@ def harmless_decay(matrices: Sequence[tuple[int, int]]) -> float:
 
 def warnings(recipe: Recipe, width: int) -> list[Choice]:
     """What a user should know about the composition: a wide code that nothing constrains."""
-    neck = recipe.module.bottleneck
+    neck, around = recipe.module.bottleneck, isinstance(recipe.module.encoder, Uncompressed)
     free = not recipe.objective.penalties and recipe.corruption is None and neck.in_features == neck.out_features
-    if not free or neck.out_features < width or isinstance(recipe.objective.loss, Categorical):
+    if not free or isinstance(recipe.objective.loss, Categorical) or (around and recipe.redraw is not None):
+        return []
+    if around:
+        why = "this network passes every detail on, so it can copy: add a corruption (noise, masking, occlusion)"
+        return [Choice("constraint", "none", why)]
+    if neck.out_features < width:
         return []
     why = "a code as wide as the data can copy it: add a corruption (noise, masking) or a penalty, or narrow it"
     return [Choice("constraint", "none", why)]

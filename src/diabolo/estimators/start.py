@@ -22,8 +22,8 @@ def centre(recipe: Recipe, sample: Batch) -> None:
 
     Data far from unit scale, or far from zero, are also standardised inside the module.
     """
-    if not sample.x.is_floating_point():
-        return  # tokens have no mean
+    if not (sample.x.is_floating_point() and sample.target.is_floating_point()):
+        return  # tokens and classes have no mean
     if is_sparse(sample.target):
         _start_sparse(recipe, sample)
         return

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..blocks.layers import Mlp
-from ..core import Batch, Decoder, Encoder, Network, register
+from ..core import Batch, Corrects, Decoder, Encoder, Network, register
 from ..core.errors import UsageError
 from ..core.interfaces import Shape
 from .dense import DenseEncoder
@@ -69,7 +69,7 @@ class Residual(Network):
         )
 
 
-class ResidualDecoder(Decoder):
+class ResidualDecoder(Decoder, Corrects):
     """(B, D) to a correction (B, *out_shape), added to the first entries of the row where it is at hand."""
 
     boolean: Tensor

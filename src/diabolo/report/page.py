@@ -24,6 +24,8 @@ from .figures import Key
 MAX_MAP_POINTS = 5000
 MAX_SPARSE = 2000
 """Sparse rows, which are wide, that are shown with their zeros."""
+MAX_SQUARE = 512
+"""Values of a code up to which all their products are made."""
 MAX_CLASSES = len(figures.PALETTE)
 MODEL_KEY, OTHER_KEY = "var(--model)", "var(--other)"
 Labels = Sequence[Any] | ndarray | None
@@ -240,8 +242,12 @@ def _latent_map(model: Any, rows: Any, errors: ndarray, labels: Labels) -> dict[
 def _principal_axes(codes: ndarray) -> tuple[ndarray, ndarray]:
     """Codes (N, D) on at most two principal axes, signs fixed, and the share of variance of each."""
     centred = codes - codes.mean(0)
-    values, vectors = np.linalg.eigh(centred.T @ centred)
+    wide = centred.shape[1] > max(MAX_SQUARE, len(centred))  # a code at every pixel of a picture: by products of rows
+    values, vectors = np.linalg.eigh(centred @ centred.T if wide else centred.T @ centred)
     axes = vectors[:, ::-1][:, :2]
+    if wide:
+        axes = centred.T @ axes
+        axes = axes / np.maximum(np.linalg.norm(axes, axis=0), 1e-300)
     axes = axes * np.where(axes[np.abs(axes).argmax(0), np.arange(axes.shape[1])] < 0, -1, 1)
     shares = np.clip(values[::-1][:2], 0, None) / max(float(values.sum()), 1e-300)
     return centred @ axes, shares

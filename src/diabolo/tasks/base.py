@@ -56,6 +56,8 @@ class TaskModel(BaseEstimator, ABC):
     part_name: ClassVar[str]
     _label_role: ClassVar[str | None] = None
     """"label": `fit` needs y (a source's target column); None: y is not looked at."""
+    _any_size: ClassVar[bool] = False
+    """Whether it takes pictures as they are, whatever the size its autoencoders learnt from."""
     _optional_labels: ClassVar[bool] = False
     _numeric_labels: ClassVar[bool] = False
 
@@ -86,6 +88,10 @@ class TaskModel(BaseEstimator, ABC):
     def exhibits(self, source: Source, *, seed: int = 0) -> Sequence[Exhibit]:
         """What a report shows of this model at work on rows; () for nothing but the autoencoder's own sections."""
         return ()
+
+    def inner_rows(self, source: Source) -> Source:
+        """What a report shows the first autoencoder of rows: they themselves, or parts of the size it takes."""
+        return source
 
     def _laid_out(self, X: Any, y: Any) -> tuple[Any, Any]:
         """What the first autoencoder is fitted to; a subclass that puts the rows another way says so here."""
