@@ -61,6 +61,7 @@ _HOME = {
     "interpolate": "tasks.latent_paths",
     "sample_quality": "tasks.sample_quality",
     "TopicFinder": "tasks.topics",
+    "Recommender": "tasks.recommend",
     "load": "estimators.saving",
     "Trainer": "train",
     "Device": "train",

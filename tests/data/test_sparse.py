@@ -76,5 +76,6 @@ def test_what_cannot_be_is_refused(matrix):
     rows = SparseRows.of(matrix)
     with pytest.raises(DataError, match="outside rows of 2 values"):
         rows.dense(2)
+    assert rows[::2].dense(width := int(rows.columns.max()) + 1).equal(rows.dense(width)[::2])
     with pytest.raises(UsageError, match="dimension 0"):
         rows.index_select(1, torch.tensor([0]))

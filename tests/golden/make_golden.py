@@ -57,6 +57,8 @@ def rows(name: str) -> np.ndarray:
         return random.integers(0, 256, (24, 6, 5), dtype=np.uint8)
     if name in PICTURES:
         return random.random((24, 8, 8)).astype("float32")
+    if name == "recommend":
+        return (random.random((24, 5)) < 0.5).astype("float32")
     if name in ("count-vae", "topic-model", "topics"):
         return random.poisson(4.0, (24, 5)).astype("float32")
     return (random.normal(size=(24, 5)) * 10 + 3).astype("float32")
@@ -82,6 +84,7 @@ ANSWERS: dict[str, Callable[[Any, np.ndarray], Any]] = {
     "search": lambda model, X: model.search(X, 3).distances,
     "denoise": lambda model, X: model.transform(X),
     "inpaint": lambda model, X: model.transform(np.where(X > 0.7, np.nan, X)),
+    "recommend": lambda model, X: model.scores(X),
     "segment": lambda model, X: model.predict_proba(X),
     "segment-sounds": lambda model, X: model.segment(as_given("segment-sounds", X))[0].novelty,
     "select": lambda model, X: model.get_support(),
@@ -104,6 +107,7 @@ def task(name: str) -> Any:
         "search": {"autoencoder": Autoencoder(2, hidden=(4,)), "metric": "euclidean"},
         "denoise": {"autoencoder": Autoencoder(2, network="u-shaped(width=2, depth=1)", loss="squared"), "tile": 8},
         "inpaint": {"autoencoder": Autoencoder(2, network="u-shaped(width=2, depth=1)", loss="squared"), "tile": 8},
+        "recommend": {"autoencoder": VAE(2, hidden=(4,)), "penalty": 2.0},
         "segment": {"autoencoder": Autoencoder(2, network="u-shaped(width=2, depth=1)"), "tile": 8},
         "segment-sounds": {"autoencoder": Autoencoder(2, hidden=(4,)), "splices": 10, "pieces": 2},
         "select": {"n_features": 2},

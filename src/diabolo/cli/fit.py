@@ -85,6 +85,7 @@ def fit(
         return
     estimator = job.make_estimator(options)
     told = {name: options[name] for name in reading}
+    told["as_"] = told["as_"] or vars(type(estimator)).get("_reads_as")
     holes = vars(type(estimator)).get("_takes_missing", False)
     reader = read_whole if getattr(type(estimator), "_any_size", False) else read
     source = job.with_labels(estimator, reader(data, allow_missing=holes, **told))

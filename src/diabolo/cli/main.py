@@ -17,14 +17,14 @@ from . import (
     impute,
     index,
     inpaint,
-    search,
-    inpaint,
     interpolate,
+    recommend,
+    search,
     segment,
     select,
     show,
+    topics,
 )
-from . import apply, augment, cluster, demo, denoise, detect, fit, impute, inpaint, segment, select, show, topics
 from .options import guarded
 
 app = typer.Typer(
@@ -72,6 +72,7 @@ app.command("select")(guarded(select.select))
 app.command("index")(guarded(index.index))
 app.command("search")(guarded(search.search))
 app.command("topics")(guarded(topics.topics))
+app.command("recommend")(guarded(recommend.recommend))
 app.command("info")(guarded(show.info))
 app.command("report")(guarded(show.report))
 app.command("doctor")(guarded(show.doctor))

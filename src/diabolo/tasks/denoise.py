@@ -52,7 +52,8 @@ class Denoiser(TransformerMixin, TaskModel):
         Of sounds recordings of the noise to expect: a path, or sounds (a model that is to be saved takes a path);
         "auto": white noise, -5 to 15 dB of signal to noise.
     damage : any other corruption instead of noise, by name or Spec, such as "blur(std=1.5)", "salt-and-pepper" or
-        "several(parts=['blur', 'noise(std=0.05)'])", of sounds "background(low=0, high=10)"; None: noise. Only with ``clean``.
+        "several(parts=['blur', 'noise(std=0.05)'])", of sounds "background(low=0, high=10)"; None: noise. Only with
+        ``clean``.
     tile : side of the tiles of pictures it learns from, in pixels, int >= 8.
     trainer, random_state : as in `Autoencoder`.
 
