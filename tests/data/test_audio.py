@@ -14,6 +14,7 @@ import soundfile
 import torch
 
 from diabolo import data
+from diabolo.core import make
 from diabolo.core.errors import DataError, UsageError
 from diabolo.data import Sound
 from diabolo.data.process_audio import AudioProcessor
@@ -280,3 +281,34 @@ def test_loud_samples_are_clipped(tmp_path: Path) -> None:
 def test_spoken_digits_open(data_dir: Path) -> None:
     source = data.open(data_dir / "fsdd" / "recordings.zip", include="*_theo_1*.wav")
     assert len(source) == 110 and source.rows[0].rate == 8000 and source.target is None
+
+
+# frames averaged ----------------------------------------------------------------------------------------------
+
+
+def test_pooled_levels_are_means_of_frames_and_places_are_theirs() -> None:
+    random = np.random.default_rng(0)
+    rows = [Sound(0.1 * random.normal(size=n).astype(np.float32), 8000) for n in (24_000, 20_500)]
+    plain, pooled = (make("processor", f"log-mel(window=1.0, pool={pool})").fit(rows) for pool in (1, 8))
+    frames, means = (one._levels(rows[1].samples[:, None]).numpy() for one in (plain, pooled))
+    assert len(means) == -(-len(frames) // 8) == pooled.rows_of(20_500)
+    np.testing.assert_allclose(means[3], frames[24:32].mean(0), rtol=1e-5)
+    np.testing.assert_allclose(means[-1], frames[8 * (len(means) - 1) :].mean(0), rtol=1e-5)
+    assert pooled.step_seconds == pytest.approx(8 * plain.step_seconds)
+    number, begin, end = pooled.places(rows)
+    assert np.allclose(end[number == 0].max(), 3.0) and np.allclose(end[number == 1].max(), 20_500 / 8000)
+    assert np.allclose(np.diff(begin[number == 0])[:-1], pooled.stride * pooled.step_seconds)
+
+
+def test_pooled_levels_come_back_as_sounds_of_the_same_length() -> None:
+    random = np.random.default_rng(0)
+    rows = [Sound(0.1 * random.normal(size=n).astype(np.float32), 4000) for n in (9000, 700, 3)]
+    pooled = make("processor", "log-mel(window=0.5, pool=4, mels=16, phase='keep')").fit(rows)
+    batch = pooled.collate(pooled.encode(rows))
+    assert [len(sound) for sound in pooled.restore(batch.target, rows)] == [9000, 700, 3]
+    assert type(pooled).from_state(pooled.state()).shape == pooled.shape
+
+
+def test_a_pool_of_no_frames_is_refused() -> None:
+    with pytest.raises(UsageError, match="pool must be an int above 0"):
+        make("processor", "log-mel(pool=0)")
