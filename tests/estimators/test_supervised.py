@@ -19,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 from diabolo import VAE, Autoencoder, AutoencoderClassifier, AutoencoderRegressor, StackedAutoencoder, Trainer, load
 from diabolo.core.errors import DataError, UsageError
+from diabolo.data import Source
 
 
 def quick(**knobs: Any) -> Trainer:
