@@ -19,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 from diabolo import VAE, Autoencoder, AutoencoderClassifier, AutoencoderRegressor, StackedAutoencoder, Trainer, load
 from diabolo.core.errors import DataError, UsageError
+from diabolo.data import Source
 
 
 def quick(**knobs: Any) -> Trainer:
@@ -228,7 +229,9 @@ def test_what_is_no_autoencoder_is_refused() -> None:
 def test_a_fitted_autoencoder_of_a_source_with_a_processor_of_its_own_goes_on_to_learn_labels() -> None:
     texts = np.array(["red fish", "blue fish", "red dog", "blue dog"] * 10, object)
     source = Source(texts, "text", processor="bag-of-words(weight='tf-idf')")
-    base = Autoencoder(2, hidden=(8,), trainer=Trainer(epochs=2), random_state=0).fit(source)
+    base = Autoencoder(3, hidden=(16,), trainer=Trainer(epochs=20), random_state=0).fit(source)
     y = np.array([1.0, 0.0, 1.0, 0.0] * 10)
-    model = AutoencoderRegressor(base, trainer=Trainer(epochs=100), random_state=0).fit(source, y)
+    model = AutoencoderRegressor(base, trainer=Trainer(epochs=200, lr=0.01, optimizer="adam"), random_state=0).fit(
+        source, y
+    )
     assert model.score(texts, y) > 0.9

@@ -68,7 +68,7 @@ def test_what_a_report_shows_names_every_topic_with_a_text_of_it(model: TopicFin
         theme = next(theme for theme in THEMES if line[3].split(", ")[0] in theme)
         assert set(line[4].split()[1:]) <= {*theme.split()}
     drawn = picture.strips[0].pictures[0]
-    assert drawn.shape == (3 * 4, 60 * 4) and drawn.dtype == np.uint8
+    assert drawn.shape == (3 * 40, 60 * 4) and drawn.dtype == np.uint8
     assert (drawn < 60).mean() == pytest.approx(1 / 3, abs=0.05)  # one dark cell a text
 
 

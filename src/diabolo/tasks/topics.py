@@ -204,7 +204,8 @@ def _picture(shares: np.ndarray, seed: int) -> Exhibit:
     main = chosen.argmax(1)
     sorted_ = chosen[np.lexsort((-chosen.max(1), main))].T
     grey = (255 * (1 - np.sqrt(sorted_))).astype(np.uint8)
-    picture = grey.repeat(SCALE, 0).repeat(SCALE, 1)
+    tall = max(SCALE, SCALE * len(some) // (2 * len(grey)))
+    picture = grey.repeat(tall, 0).repeat(SCALE, 1)
     text = (
         "A column is a text, a row a topic, dark where the topic has a large share. Texts of one topic each give steps "
         "along the diagonal; grey everywhere means that topics say little about single texts."
