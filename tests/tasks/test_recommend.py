@@ -13,6 +13,7 @@ from diabolo import Autoencoder, Recommender, Trainer, load
 from diabolo.core.errors import DataError, ModelError, UsageError
 from diabolo.data import Source
 from diabolo.data.write_interactions import best
+from diabolo.tasks import item_weights
 from diabolo.tasks.item_weights import _inverse, gram, linear_weights
 from diabolo.tasks.ranking import halves, measured
 from diabolo.tasks.recommend_rivals import item_neighbours
@@ -73,6 +74,16 @@ def test_the_inverse_in_single_precision_is_that_in_double() -> None:
     ridge = np.full(len(counts), 5.0)
     np.testing.assert_allclose(_inverse(counts, ridge, np.float32), _inverse(counts, ridge, np.float64), atol=1e-6)
     np.testing.assert_allclose(_inverse(counts, ridge, np.float64), np.linalg.inv(counts + np.diag(ridge)), atol=1e-10)
+
+
+def test_pairs_are_counted_alike_with_dense_and_sparse_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(item_weights, "USERS", 7)
+    found = []
+    for share in (0.0, 2.0):
+        monkeypatch.setattr(item_weights, "DENSE", share)
+        found.append(gram(X))
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], (X.T @ X).toarray())
 
 
 def test_gain_and_recall_have_their_known_values() -> None:

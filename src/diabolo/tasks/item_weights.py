@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 from numpy import ndarray
+from scipy.linalg.blas import ssyrk
 from scipy.linalg.lapack import dpotrf, dpotri, spotrf, spotri
 
 from ..core.errors import DataError, out_of_range
 
 MOST_ITEMS = 20_000
 """Items of which the weights, items by items, are made: 1.6 GB at that number, and as much to work in."""
+DENSE, USERS = 0.02, 4096
+"""Share of entries above which users are multiplied as dense rows, so many at a time: it uses all cores."""
 SINGLE = 1e5
 """Largest condition of the matrix that is inverted in single precision."""
 
@@ -23,7 +26,14 @@ def gram(matrix: Any) -> ndarray:
             f"a weight between any two of {matrix.shape[1]:,} items does not fit; up to {MOST_ITEMS:,} items do. Take "
             "kind='vae' or 'dae', whose size grows with the items alone."
         )
-    return np.asarray((matrix.T @ matrix).todense(), np.float32)
+    users, items = matrix.shape
+    if matrix.nnz < DENSE * users * items:
+        return np.asarray((matrix.T @ matrix).todense(), np.float32)
+    total = np.zeros((items, items), np.float32, order="F")
+    for begin in range(0, users, USERS):
+        piece = matrix[begin : begin + USERS].toarray().astype(np.float32)
+        total = ssyrk(1.0, piece.T, beta=1.0, c=total, lower=1, overwrite_c=1)
+    return _mirrored(total)
 
 
 def linear_weights(counts: ndarray, penalty: float, dropout: float = 0.0) -> ndarray:
@@ -70,6 +80,11 @@ def _inverse(counts: ndarray, ridge: ndarray, dtype: Any) -> ndarray:
     made, broken = invert(lower, lower=1, overwrite_c=1)
     if failed or broken:
         raise DataError("the counts of pairs of items are no such counts: they have no positive eigenvalues.")
-    made = np.tril(made)
-    whole: ndarray = made + np.tril(made, -1).T
+    return _mirrored(made)
+
+
+def _mirrored(lower: ndarray) -> ndarray:
+    """The symmetric matrix of which the lower half is given."""
+    lower = np.tril(lower)
+    whole: ndarray = lower + np.tril(lower, -1).T
     return whole
