@@ -98,6 +98,25 @@ def test_photographs_of_several_sizes_stay_as_they_are(run: Any, fails: Any, fol
     assert done.exit_code == 0, done.output
 
 
+def test_a_single_damaged_photograph(run: Any, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    Image.fromarray(np.where(lost(3, 60, 80)[..., None], 0, picture(3, 60, 80)).astype(np.uint8)).save(
+        tmp_path / "one/p.png"
+    )
+    words = (tmp_path / "one", "--task", "inpaint", "--set", "missing_value=0", "--out", tmp_path / "m", *FEW)
+    plan = run("fit", *words, "--dry-run")
+    assert plan.exit_code == 0 and "nothing was trained" in plan.stdout, plan.output
+    assert run("fit", *words).exit_code == 0
+    done = run(
+        "inpaint", tmp_path / "m", tmp_path / "one", "--out", tmp_path / "o"
+    )  # the model knows what means missing
+    assert done.exit_code == 0 and f"{int(lost(3, 60, 80).sum()):,} pixels filled in 1 picture" in done.stderr, (
+        done.output
+    )
+    shown = run("info", tmp_path / "m")
+    assert shown.exit_code == 0 and "missing_value" in shown.stdout
+
+
 def test_only_damaged_pictures(run: Any, folder: Path, tmp_path: Path) -> None:
     """They are learnt from beside their masks, which then stand as ``target`` of the source."""
     model = tmp_path / "m"

@@ -58,7 +58,8 @@ def inpaint(
             "--mask alpha or --missing-value."
         )
     over(out, lambda piece: fitted.transform(piece, missing), source, force, "picture", fitted)
-    tell(f"{sum(counts):,} pixels filled in {sum(count > 0 for count in counts):,} pictures")
+    damaged = sum(count > 0 for count in counts)
+    tell(f"{sum(counts):,} pixels filled in {damaged:,} picture{'' if damaged == 1 else 's'}")
 
 
 def _missing(mask: str | None, source: Any, data: str) -> Any:

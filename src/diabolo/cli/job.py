@@ -53,9 +53,10 @@ def with_labels(estimator: Any, source: Source) -> Source:
     return source
 
 
-def check_rows(source: Source) -> None:
-    """Raise `DataError` if there is nothing to learn from."""
-    if len(source) < (1 if source.modality in WINDOWED else 2):
+def check_rows(source: Source, estimator: Any) -> None:
+    """Raise `DataError` if there is nothing to learn from; one row that is cut into parts is enough."""
+    parts = source.modality in WINDOWED or getattr(type(estimator), "_any_size", False)
+    if len(source) < (1 if parts else 2):
         raise DataError(f"{source.origin}: an autoencoder learns from at least 2 rows; got {len(source)}.")
 
 
@@ -83,7 +84,7 @@ def _in_time(source: Source, share: float) -> tuple[Source, Source | None]:
 
 def print_plan(out: Any, estimator: Any, source: Source, options: dict[str, Any]) -> None:
     """What fit would do: choices, shapes, memory, work."""
-    check_rows(source)
+    check_rows(source, estimator)
     learn, held = split(source, options["holdout"], options["seed"])
     estimator.plan(learn)
     described, trainer = estimator.describe(), estimator._trainer
@@ -145,7 +146,7 @@ def _summary(estimator: Any, source: Source, learn: Source, held: Source | None)
 
 def train(out: Any, estimator: Any, source: Source, path: Path, options: dict[str, Any]) -> None:
     """Fit, compare, save. Interrupted: the state is on disk, the message says how to go on."""
-    check_rows(source)
+    check_rows(source, estimator)
     learn, held = split(source, options["holdout"], options["seed"])
     announce = Announce(out, estimator, source, learn, held)
     estimator.trainer.callbacks = _callbacks(path, options, announce)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..core import Batch, Processor, Redrawn, Spec, register
 from ..core.errors import DataError, out_of_range
+from ..corruptions.holes import Holes
 
 UNKNOWN = -1
 
@@ -25,10 +26,10 @@ class LabelledImage(Processor, Redrawn):
     Rows are floats (N, H, W, C + 1): values in [0, 1], and the index of the class, -1 where it is not known; without
     the last channel nothing is known. x ends with a channel of ones, as the pictures of processor "holed-image" have
     it where every pixel is known, so that an encoder trained on those goes on here. In training pictures are turned
-    over.
+    over, and a share of the pixels is hidden and guessed smoothly, as there: few pictures are learnt by heart else.
 
-    Parameters: ``classes``: how many there are, at least 2; ``flips``: turn pictures over, left to right and upside
-    down.
+    Parameters: ``classes``: how many there are, at least 2; ``hide``: mean share of the pixels that is hidden, in
+    [0, 1); ``flips``: turn pictures over, left to right and upside down.
 
     Reference: Long, Shelhamer & Darrell (2015), "Fully convolutional networks for semantic segmentation".
 
@@ -40,9 +41,10 @@ class LabelledImage(Processor, Redrawn):
     ((4, 4, 2), (4, 4), [False, True])
     """
 
-    def __init__(self, classes: int = 2, flips: bool = True) -> None:
+    def __init__(self, classes: int = 2, hide: float = 0.0, flips: bool = True) -> None:
         if not isinstance(classes, int) or classes < 2:
             raise out_of_range("classes", "an int of at least 2", classes)
+        self.hide, self.holes = float(hide), Holes("mixed", hide, known=True) if hide else None
         self.classes, self.flips, self._shape = classes, bool(flips), (0, 0, 0)
 
     def fit(self, rows: Any) -> Self:
@@ -68,7 +70,7 @@ class LabelledImage(Processor, Redrawn):
         return Batch(x, target.clamp_min(0), scored=target >= 0)
 
     def redraw(self, batch: Batch) -> Batch:
-        """Pictures turned over, with their classes. Draws from torch's global generator."""
+        """Pictures turned over, with their classes, and pixels hidden. Draws from torch's global generator."""
         for axis in (1, 2) if self.flips else ():
             over = (torch.rand(len(batch)) < 0.5).to(batch.x.device)[:, None, None]
             scored = None if batch.scored is None else torch.where(over, batch.scored.flip(axis), batch.scored)
@@ -76,7 +78,7 @@ class LabelledImage(Processor, Redrawn):
             batch = replace(
                 batch, x=torch.where(over[..., None], batch.x.flip(axis), batch.x), target=target, scored=scored
             )
-        return batch
+        return batch if self.holes is None else replace(batch, x=self.holes(batch).x)
 
     def invert(self, data: Tensor) -> ndarray:
         """The likeliest class (N, H, W) from probabilities (N, H, W, classes), or classes as they are."""
@@ -98,11 +100,11 @@ class LabelledImage(Processor, Redrawn):
         return self._shape[:-1]
 
     def state(self) -> dict[str, Any]:
-        return {"classes": self.classes, "flips": self.flips, "shape": list(self._shape)}
+        return {"classes": self.classes, "hide": self.hide, "flips": self.flips, "shape": list(self._shape)}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Self:
-        made = cls(state["classes"], state["flips"])
+        made = cls(state["classes"], state["hide"], state["flips"])
         made._shape = tuple(state["shape"])
         return made
 

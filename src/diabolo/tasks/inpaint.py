@@ -132,7 +132,7 @@ class Inpainter(TransformerMixin, TaskModel):
         HoledImage("pixels", self.share, self.size)
 
     def _tiles(self, held: pictures.Pictures, seed: int) -> ndarray:
-        """Tiles (N, H, W, C + 1) of values in [0, 1] and of what is known."""
+        """Tiles (N, H, W, C + 1) of values in [0, 1] and of what is known; bytes stay bytes."""
         shapes = [picture.shape for picture in held.pictures]
         side = pictures.sides(shapes, self.tile)
         self.facts_["tile"] = list(side)
@@ -142,8 +142,12 @@ class Inpainter(TransformerMixin, TaskModel):
             known = held.known[number][spot]
             if known.mean() < LEAST_KNOWN:
                 continue
-            values = pictures.scaled(held.pictures[number][spot], known, self.facts_["range"])
-            made.append(np.concatenate([values, known[..., None].astype(np.float32)], -1))
+            values, shown = held.pictures[number][spot], known[..., None]
+            if held.dtype == np.uint8:
+                values, sign = np.where(shown, values, np.uint8(0)), shown * np.uint8(255)
+            else:
+                values, sign = pictures.scaled(values, known, self.facts_["range"]), shown.astype(np.float32)
+            made.append(np.concatenate([values, sign], -1))
         if len(made) < 2:
             raise DataError(
                 f"these {len(held)} pictures hold {len(made)} tiles with known pixels; at least 2 are needed. Is the "

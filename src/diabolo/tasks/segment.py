@@ -28,7 +28,7 @@ from .exhibit import Exhibit
 WIDTH, DEPTH = 24, 3
 """Of the default network: deeper than for filling holes, for what a pixel is shows further away."""
 HIDDEN = 0.4
-"""Share of the pixels that pre-training hides."""
+"""Share of the pixels that is hidden, in pre-training and in teaching."""
 STEPS = {"autoencoder": 600, "segmenter": 800}
 BATCH = {"autoencoder": 16, "segmenter": 8}
 RATE = 2e-3
@@ -207,7 +207,7 @@ class Segmenter(TaskModel):
         tiles = tiles[(tiles[..., -1] >= 0).any((1, 2))]
         if len(tiles) == 1:
             tiles = np.concatenate([tiles, tiles])
-        return Source(tiles, "array", processor=LabelledImage(len(self.facts_["classes"])))
+        return Source(tiles, "array", processor=LabelledImage(len(self.facts_["classes"]), HIDDEN))
 
     def _tiles(self, held: pictures.Pictures, beside: Sequence[ndarray], seed: int) -> ndarray:
         side = tuple(self.facts_["tile"])
