@@ -88,7 +88,9 @@ def fit(
     told["as_"] = told["as_"] or vars(type(estimator)).get("_reads_as")
     holes = vars(type(estimator)).get("_takes_missing", False)
     reader = read_whole if getattr(type(estimator), "_any_size", False) else read
-    source = job.with_labels(estimator, reader(data, allow_missing=holes, **told))
+    source = reader(data, allow_missing=holes, **told)
+    estimator = job.for_rows(estimator, options, source)
+    source = job.with_labels(estimator, source)
     if dry_run:
         job.print_plan(console(), estimator, source, options)
         return

@@ -21,12 +21,12 @@ from ..train import Progress, TimeLimit
 from ..train.callbacks import Callback
 from ..train.checkpoint import Checkpoint
 from . import folder
-from .make import make_estimator, number
+from .make import for_rows, make_estimator, number
 from .options import remembered, tell, tell_damage
 from .tables import assessed, chosen, compared, compared_labels, describe_rows, shapes
 from .windows import count
 
-__all__ = ["make_estimator", "number", "print_plan", "split", "train", "with_labels"]
+__all__ = ["for_rows", "make_estimator", "number", "print_plan", "split", "train", "with_labels"]
 
 MIN_HELD_OUT, MOST_HELD_OUT = 5, 20_000
 SAMPLE = 50_000

@@ -45,6 +45,14 @@ def make_estimator(options: dict[str, Any]) -> Any:
     return cls(base, **of_the_task, random_state=seed, trainer=trainer)
 
 
+def for_rows(estimator: Any, options: dict[str, Any], source: Any) -> Any:
+    """The estimator, or the one of the same task for recordings: ``segment`` has one of its own for them."""
+    kin = f"{options['task']}-sounds"
+    if source.modality != "audio" or kin not in names("task"):
+        return estimator
+    return make_estimator({**options, "task": kin})
+
+
 def _inner(options: dict[str, Any], given: dict[str, Any], task: Any) -> Any:
     """The autoencoder that a task's model is made of; None: the one that suits the task."""
     model, head = options["model"], options["task"] in HEADS or options["model"] in HEADS.values()

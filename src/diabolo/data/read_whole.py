@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.errors import DataError
+from ..core.errors import DataError, UsageError
 from . import kinds
 from .files import choose, file_keys, folder_labels, open_files, refuse_damage
 from .limits import check_memory
@@ -28,7 +28,7 @@ def whole_pictures(path: Path, include: str | None = None, target: str | None = 
     """
     if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
         return _single(path)
-    if not path.is_dir() and recognise(path) != "archive":
+    if not path.is_dir() and not _archive(path):
         return None
     options = Options(include=include, target="none" if target == "none" else None)
     with open_files(path) as files:
@@ -57,6 +57,13 @@ def whole_pictures(path: Path, include: str | None = None, target: str | None = 
         beside = pictures_beside(source, str(target), partial=True)
         source.target = beside if isinstance(beside, np.ndarray) else _apart(beside)
     return source
+
+
+def _archive(path: Path) -> bool:
+    try:
+        return recognise(path) == "archive"
+    except UsageError:  # a sound or a video, or nothing at all: the usual reader says so
+        return False
 
 
 def _single(path: Path) -> Source:
