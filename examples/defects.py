@@ -3,6 +3,7 @@
 python examples/defects.py
 """
 
+import sys
 import tempfile
 from pathlib import Path
 
@@ -22,9 +23,9 @@ def cloth(n: int, seed: int) -> np.ndarray:
     return (weave + random.normal(0, 6, weave.shape)).clip(0, 255).astype(np.uint8)
 
 
-def main() -> None:
+def main(epochs: int = 5) -> None:
     # nothing but normal pictures is needed to learn from; no labels, no downloaded weights
-    model = AutoencoderDetector(folds=1, trainer=Trainer(epochs=5), random_state=0).fit(cloth(200, seed=0))
+    model = AutoencoderDetector(folds=1, trainer=Trainer(epochs=epochs), random_state=0).fit(cloth(200, seed=0))
 
     # new pictures: the third has a hole, the fifth a loose thread
     new = cloth(6, seed=1)
@@ -47,4 +48,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(int, sys.argv[1:]))

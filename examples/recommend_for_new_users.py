@@ -28,11 +28,11 @@ def histories(users: int, seed: int) -> csr_matrix:
     return csr_matrix(rows)
 
 
-def main() -> None:
+def main(epochs: int = 30) -> None:
     """Fit, compare, recommend."""
     names = tuple(f"{genre}-{i}" for genre in GENRES for i in range(EACH))
     learn, held = (Source(histories(n, seed), "interactions", columns=names) for n, seed in ((600, 0), (120, 1)))
-    model = Recommender(trainer=Trainer(epochs=30), random_state=0).fit(learn)
+    model = Recommender(trainer=Trainer(epochs=epochs), random_state=0).fit(learn)
 
     found = model.assess(learn, held)
     if found is not None:
@@ -53,4 +53,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(int, sys.argv[1:]))

@@ -57,7 +57,6 @@ PUBLIC = [
     *("AutoencoderSampler", "verdict", "AutoencoderSelector", "AutoencoderClusterer", "AutoencoderGenerator"),
     *("AutoencoderImputer", "Denoiser", "Inpainter", "Segmenter", "SoundSegmenter", "SearchIndex"),
     *("interpolate", "sample_quality", "TopicFinder", "Recommender"),
-    *("AutoencoderImputer", "Denoiser", "Inpainter", "Segmenter"),
     *("load", "Trainer", "Device", "Progress", "TimeLimit", "TensorBoard", "Checkpoint", "Spec", "data"),
 ]
 PARAMETERS = {

@@ -84,7 +84,7 @@ def test_what_is_refused(run: Run, fails: Run, made: Path, tmp_path: Path) -> No
     fitted = run("fit", tmp_path / "t.csv", "--task", "detect", "--out", tmp_path / "t", "--epochs", 1)
     assert fitted.exit_code == 0, fitted.output
     said = fails(2, "detect", tmp_path / "t", tmp_path / "t.csv", "--out", out, "--maps", tmp_path / "maps")
-    assert "--maps draws pictures and videos" in said and not out.exists()
+    assert "--maps draws pictures, videos and sounds" in said and not out.exists()
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "a.png").write_bytes(b"no picture")
     assert "a.png" in fails(1, "detect", made / "m", tmp_path / "bad", "--out", out)
