@@ -8,7 +8,7 @@ posts. 50 topics, the first 10 words of each; NPMI of all pairs by the posts the
 posts; diversity is the share of different words. `--keep` names a file in which finished parts are kept, for a run that
 is begun again.
 
-    ours    TopicModel (ProdLDA) as it is; its defaults were chosen on seed 7, by coherence and held-out ELBO
+    ours    TopicModel (ProdLDA) as it is; its defaults were chosen on seed 7, by coherence on these posts
     rivals  LatentDirichletAllocation of scikit-learn as it is (10 passes), and with 30 passes; NMF of tf-idf
 
 Bar: NPMI >= LDA + .03, diversity >= .7. THUCNews titles (dev.txt and test.txt): 20 topics over pairs of neighbouring
