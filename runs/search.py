@@ -230,7 +230,7 @@ def million(args: argparse.Namespace) -> None:
     for run in contenders.values():
         run(queries[:2])
     head(f"{len(codes):,} codes of {codes.shape[1]} values, {len(queries):,} queries, effort {index.facts_['effort']}")
-    recall = index.recall_at(10, queries)
+    recall = index.recall_at(queries, 10)
     row("HNSW recall@10 against exact", recall, None, "ours >= 0.98" if len(codes) >= 10**6 else "")
     for what, size, count in (("one query at a time", 1, 60), ("100 at a time", 100, 600)):
         times: dict[str, list[float]] = {name: [] for name in contenders}
