@@ -234,3 +234,12 @@ def test_a_grey_model_refuses_colour(trained: Inpainter, tmp_path: Any) -> None:
         trained.transform(np.zeros((2, 16, 16, 3), np.uint8))
     with pytest.raises(ModelError):
         load(tmp_path)
+
+
+def test_bytes_mean_the_same_to_a_model_of_floats(trained: Inpainter) -> None:
+    rows, missing = waves(3, seed=8), gone((3, 32, 32))
+    whole = np.rint(rows * 255).astype(np.uint8)
+    floats, found = trained.transform(whole / np.float32(255), missing), trained.transform(whole, missing)
+    assert found.dtype == np.uint8 and np.abs(found / 255 - floats).max() < 0.01
+    shown = trained.inner_rows(Source(whole, "image")).rows
+    assert shown.min() >= 0 and shown.max() <= 1

@@ -186,7 +186,7 @@ class Inpainter(TransformerMixin, TaskModel):
 
     def filled(self, held: pictures.Pictures) -> list[ndarray]:
         """The filled pictures (H, W, C), of the dtype given; known pixels are untouched."""
-        ends = (self.facts_["range"][0], self.facts_["range"][1])
+        ends = pictures.ends_for(held, (self.facts_["range"][0], self.facts_["range"][1]))
         made: list[ndarray] = []
         for begin, end in _alike(held.pictures):
             known = np.stack(held.known[begin:end])

@@ -68,7 +68,7 @@ def trials(model: Inpainter, source: Source, kind: str, share: float, seed: int)
     from .inpaint import beside
 
     held = pictures.taken(source, beside(source, None), model.missing_value, model.facts_["channels"])
-    ends = tuple(model.facts_["range"])
+    ends = pictures.ends_for(held, tuple(model.facts_["range"]))
     generator = torch.Generator().manual_seed(seed)
     holes = Holes(kind, share, model.size, known=True)
     found = []
@@ -76,7 +76,7 @@ def trials(model: Inpainter, source: Source, kind: str, share: float, seed: int)
         picture, known = pictures.middle(held.pictures[place]), pictures.middle(held.known[place])
         hidden = holes.hidden(torch.from_numpy(known)[None], generator)[0].numpy() & known
         if hidden.any() and (known & ~hidden).any():
-            found.append((pictures.scaled(picture, known, ends), known, hidden))  # type: ignore[arg-type]
+            found.append((pictures.scaled(picture, known, ends), known, hidden))
     return found
 
 
@@ -142,13 +142,13 @@ def _really_missing(model: Inpainter, source: Source) -> list[Strip]:
     from .inpaint import beside
 
     held = pictures.taken(source, beside(source, None), model.missing_value, model.facts_["channels"])
-    ends = tuple(model.facts_["range"])
+    ends = pictures.ends_for(held, tuple(model.facts_["range"]))
     found: list[Strip] = []
     for number, (picture, known) in enumerate(zip(held.pictures, held.known, strict=True)):
         known = pictures.middle(known)
         if known.all() or not known.any() or len(found) == SHOWN:
             continue
-        values = pictures.scaled(pictures.middle(picture), known, ends)  # type: ignore[arg-type]
+        values = pictures.scaled(pictures.middle(picture), known, ends)
         seen = np.where(known[..., None], values, 0.5)
         found.append(Strip(f"picture {number}", (seen, fills(model, values, known)), ("as it is", "filled")))
     return found

@@ -157,11 +157,12 @@ def ends_for(held: Pictures, learnt: tuple[float, float]) -> tuple[float, float]
 
     Raises `DataError` for floats far outside of what was learnt.
     """
-    means = [float(picture.mean()) for picture in held.pictures]
     if held.dtype == np.uint8:
         return (0.0, 255.0) if learnt == (0.0, 1.0) else learnt
-    if learnt == (0.0, 255.0) and max(float(picture.max()) for picture in held.pictures) <= MOST_OF_UNIT:
+    inside = [picture[known] for picture, known in zip(held.pictures, held.known, strict=True)]
+    if learnt == (0.0, 255.0) and max(float(part.max(initial=0)) for part in inside) <= MOST_OF_UNIT:
         return 0.0, 1.0
+    means = [float(part.mean()) if part.size else learnt[0] for part in inside]
     span = learnt[1] - learnt[0]
     far = [number for number, mean in enumerate(means) if not learnt[0] - span <= mean <= learnt[1] + span]
     if far:
@@ -212,7 +213,7 @@ def places(shapes: Sequence[tuple[int, ...]], tile: tuple[int, int], seed: int) 
 def middles(source: Any, facts: Mapping[str, Any], value: Any = None) -> Source:
     """The middle tile of every picture, values in [0, 1]: what an autoencoder of tiles can be shown in a report."""
     held = taken(source, None, value, facts["channels"])
-    ends, made = (facts["range"][0], facts["range"][1]), []
+    ends, made = ends_for(held, (facts["range"][0], facts["range"][1])), []
     for picture, known in zip(held.pictures, held.known, strict=True):
         top, left = (max(0, (has - side) // 2) for has, side in zip(picture.shape, facts["tile"], strict=False))
         spot = (slice(top, top + facts["tile"][0]), slice(left, left + facts["tile"][1]))

@@ -249,10 +249,10 @@ class Segmenter(TaskModel):
         def said(x: Tensor) -> Tensor:
             return torch.softmax(module.decoded(Batch(x, x)), -1)
 
-        made = []
+        made, ends = [], pictures.ends_for(held, (self.facts_["range"][0], self.facts_["range"][1]))
         with torch.inference_mode():
             for picture, known in zip(held.pictures, held.known, strict=True):
-                values = torch.from_numpy(pictures.scaled(picture, known, self.facts_["range"]))[None]
+                values = torch.from_numpy(pictures.scaled(picture, known, ends))[None]
                 x = torch.cat([values, torch.ones_like(values[..., :1])], -1)
                 made.append(pictures.over(said, module.encoder, x, tuple(self.facts_["tile"]))[0].numpy())  # type: ignore[arg-type]
         return made
