@@ -21,6 +21,7 @@ from ..estimators.composed import Autoencoder
 from ..train import Trainer
 from . import draws, holes
 from .base import Assessment, TaskModel
+from .steps import in_steps
 
 HIDDEN, MOST_CODE = (128, 128), 64
 """Of the default autoencoder: wide, for what it must not do, copy, is ruled out by hiding."""
@@ -145,16 +146,8 @@ class AutoencoderImputer(OneToOneFeatureMixin, TransformerMixin, TaskModel):
 
     def _longer(self, trainer: Trainer | None, rows: int) -> Trainer:
         """A copy of a trainer in which "auto" is what suits hidden cells: about `STEPS` steps, however few the rows."""
-        made = Trainer(**(trainer or Trainer()).get_params(deep=False))
-        if self.autoencoder is None and made.optimizer == "auto":
-            made.optimizer = "adamw"
-            made.lr = RATE if made.lr == "auto" else made.lr
-        if self.autoencoder is None and made.batch_size == "auto":
-            made.batch_size = BATCH
-        if made.epochs == "auto":
-            batch = made.batch_size if isinstance(made.batch_size, int) else BATCH
-            made.epochs = int(np.clip(STEPS // max(1, -(-rows // batch)), 10, MOST_EPOCHS))
-        return made
+        rate = RATE if self.autoencoder is None else None
+        return in_steps(trainer, rows, steps=STEPS, fewest=10, most=MOST_EPOCHS, batch=BATCH, rate=rate)
 
     # filling ------------------------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ from ..train import Trainer
 from . import pictures
 from .base import Assessment, TaskModel
 from .exhibit import Exhibit
+from .steps import in_steps
 
 WIDTH, DEPTH = 32, 2
 """Of the default network."""
@@ -165,16 +166,8 @@ class Inpainter(TransformerMixin, TaskModel):
 
     def _longer(self, trainer: Trainer | None, rows: int) -> Trainer:
         """A copy of a trainer in which "auto" is what suits hidden pixels: about `STEPS` steps, however many tiles."""
-        made = Trainer(**(trainer or Trainer()).get_params(deep=False))
-        if self.autoencoder is None and made.optimizer == "auto":
-            made.optimizer = "adamw"
-            made.lr = RATE if made.lr == "auto" else made.lr
-        if self.autoencoder is None and made.batch_size == "auto":
-            made.batch_size = BATCH
-        if made.epochs == "auto":
-            batch = made.batch_size if isinstance(made.batch_size, int) else BATCH
-            made.epochs = int(np.clip(STEPS // max(1, -(-rows // batch)), 2, MOST_EPOCHS))
-        return made
+        rate = RATE if self.autoencoder is None else None
+        return in_steps(trainer, rows, steps=STEPS, fewest=2, most=MOST_EPOCHS, batch=BATCH, rate=rate)
 
     # filling ------------------------------------------------------------------------------------------------
 
